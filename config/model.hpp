@@ -1,0 +1,131 @@
+// The configuration as plain structs: what the file says, after loading and validation. Nothing here knows YAML or the
+// data plane.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lib/base/address.hpp"
+#include "lib/base/types.hpp"
+
+namespace peerlane::config {
+
+/// Where in which file something was said; line and column from 1. `file` indexes Model::files.
+struct Place {
+    std::uint32_t file = 0;
+    std::uint32_t line = 0;
+    std::uint32_t column = 0;
+};
+
+enum class Role : std::uint8_t { access, core };
+enum class PeeringType : std::uint8_t { private_, microsoft, public_ };
+enum class Accounting : std::uint8_t { l3, l2, wire };
+enum class Idle : std::uint8_t { spin, sleep };
+enum class InnerDf : std::uint8_t { honour, ignore };
+
+struct Edge {
+    std::string name = "peerlane";
+    std::uint32_t workers = 1;
+    std::vector<std::uint32_t> cores;  // pins worker i to cores[i]; empty: not pinned
+    Idle idle = Idle::spin;
+    std::string state_dir = "/var/lib/peerlane";
+    std::string socket = "/run/peerlane.sock";
+    std::uint32_t icmp_errors_per_second = 100;  // per peering
+    std::uint32_t tcp_rtt_ms = 20;               // the round trip the burst warning assumes
+};
+
+struct Port {
+    std::string name;
+    Role role = Role::access;
+    std::string device;
+    std::uint16_t mtu = 1500;  // largest IP packet, octets
+    std::optional<Mac> mac;    // unset: the device's; in replay: any accepted, 02:00:00:00:00:0n sent
+    std::uint16_t service_tpid = 0x88a8;
+    // core ports only
+    std::optional<Prefix4> address;  // the edge's address with its prefix length
+    std::optional<Prefix6> address6;
+    std::optional<Ip4> gateway;
+    std::optional<Ip6> gateway6;
+    std::optional<Mac> gateway_mac;
+    Place place;
+};
+
+struct Tunnel {
+    IpAddress local;
+    IpAddress remote;  // the family of local
+    std::optional<GreKey> key;
+    std::optional<std::uint8_t> dscp;  // unset: copied from the inner packet; else 0 .. 63
+    InnerDf inner_df = InnerDf::honour;
+    bool mss_clamp = false;
+    Place place;
+};
+
+struct VirtualNetwork {
+    std::string name;
+    std::vector<Prefix> prefixes;
+    Tunnel tunnel;
+    Place place;
+};
+
+/// One end of a peering on one link of its circuit. The customer has the first usable address of the subnet, the edge
+/// the second.
+struct PeeringLink {
+    Link link = Link::primary;
+    std::optional<Prefix4> subnet;
+    std::optional<Prefix6> subnet6;
+};
+
+struct Peering {
+    PeeringType type = PeeringType::private_;
+    std::uint16_t vlan = 0;          // the C-VID of a QinQ circuit; the only tag of a single-tagged one; 1 .. 4094
+    std::vector<PeeringLink> links;  // one per Circuit::links, in the same order
+    std::optional<Mac> customer_mac;
+    std::vector<Prefix> customer_prefixes;
+    std::optional<BitsPerSecond> bandwidth;  // a bucket of its own, before the circuit's
+    Bytes burst{0};                          // resolved; meaningful when bandwidth is set
+    std::vector<VirtualNetwork> virtual_networks;
+    Place place;
+};
+
+/// One half of a circuit that ends on this edge.
+struct CircuitLink {
+    Link link = Link::primary;
+    std::uint32_t port = 0;  // index into Model::ports, an access port
+};
+
+struct Circuit {
+    std::string name;
+    std::vector<CircuitLink> links;             // 1 or 2, at most one of each Link
+    std::optional<std::uint16_t> service_vlan;  // S-VID; unset: single-tagged, each peering's vlan is the only tag
+    BitsPerSecond bandwidth{0};                 // per link and direction
+    Bytes burst{0};                             // resolved to octets
+    Accounting accounting = Accounting::l3;
+    std::vector<Peering> peerings;
+    Place place;
+};
+
+struct Customer {
+    std::string name;
+    std::vector<Circuit> circuits;
+    Place place;
+};
+
+struct Model {
+    Edge edge;
+    std::vector<Port> ports;  // file order: port n of docs and of replay's MAC
+    std::vector<Customer> customers;
+    std::vector<std::string> files;  // every file read, the named one first
+};
+
+/// One finding: where, what is wrong, what to write instead.
+struct Finding {
+    enum class Severity : std::uint8_t { error, warning };
+    Severity severity = Severity::error;
+    std::string where;   // "FILE:LINE:COLUMN"
+    std::string what;    // what is wrong, with the value
+    std::string remedy;  // what to write instead
+};
+
+}  // namespace peerlane::config
