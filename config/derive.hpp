@@ -1,0 +1,42 @@
+// What follows from a configuration: addresses, overheads, which port serves which tunnel, names for people.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "config/model.hpp"
+
+namespace peerlane::config {
+
+/// Octets a tunnel puts around an inner packet: IP (20 or 40), GRE (4; RFC 2784 §2.1) and key (4; RFC 2890 §2).
+std::uint32_t tunnel_overhead(const Tunnel& tunnel) noexcept;
+
+/// Octets a packet costs beyond its IP length: l3 none, l2 Ethernet header and tags, wire FCS, preamble and gap
+/// as well.
+std::uint32_t accounting_overhead(const Circuit& circuit) noexcept;
+
+/// The first and the second usable address of a link's subnet; of a /31 (RFC 3021) or /127 (RFC 6164) its two
+/// addresses.
+Ip4 customer_address(Prefix4 subnet) noexcept;
+Ip6 customer_address(Prefix6 subnet) noexcept;
+Ip4 edge_address(Prefix4 subnet) noexcept;
+Ip6 edge_address(Prefix6 subnet) noexcept;
+
+/// Index into Model::ports of the core port that serves the tunnel: the one whose subnet holds `local` (the longest, if
+/// several), else the first with an address of that family; nullopt if there is none.
+std::optional<std::uint32_t> core_port_of(const Model& model, const Tunnel& tunnel) noexcept;
+
+/// The larger of 20 ms of the bandwidth and 64 kB.
+Bytes default_burst(BitsPerSecond bandwidth) noexcept;
+/// Gives every bucket without a burst the default one.
+void resolve_bursts(Model& model) noexcept;
+
+/// As in the file: "private", "microsoft", "public"; "primary", "secondary".
+std::string_view to_text(PeeringType type) noexcept;
+std::string_view to_text(Link link) noexcept;
+/// "customer/circuit"
+std::string circuit_label(const Customer& customer, const Circuit& circuit);
+
+}  // namespace peerlane::config

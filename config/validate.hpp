@@ -1,0 +1,61 @@
+// The rules that look at more than one value.
+#pragma once
+
+#include <map>
+
+#include "config/load.hpp"
+#include "config/report.hpp"
+#include "config/yaml_tree.hpp"
+
+namespace peerlane::config {
+
+/// What every rule looks at. The model may have gaps where loading has complained already: an unset value is passed
+/// over.
+struct Check {
+    const Model& model;
+    const Sources& sources;
+    Report& report;
+};
+
+void validate(const Model& model, const Sources& sources, const LoadOptions& options, Report& report);
+
+// By subject, one file each.
+void validate_edge(const Check& check);
+void validate_ports(const Check& check, const LoadOptions& options);
+void validate_names(const Check& check);
+void validate_vlans(const Check& check);
+void validate_buckets(const Check& check);
+void validate_prefixes(const Check& check);
+void validate_links(const Check& check);
+void validate_tunnels(const Check& check);
+
+/// Remembers where each key was first seen.
+template <class Key>
+class Seen {
+  public:
+    /// The place of the first with this key; nullptr, and remembered, if this one is it.
+    const Place* find_or_add(const Key& key, Place place) {
+        const auto [first, fresh] = places_.try_emplace(key, place);
+        return fresh ? nullptr : &first->second;
+    }
+
+  private:
+    std::map<Key, Place> places_;
+};
+
+/// Calls `visit(customer, circuit)` for every circuit.
+template <class Visit>
+void each_circuit(const Model& model, Visit visit) {
+    for (const Customer& customer : model.customers)
+        for (const Circuit& circuit : customer.circuits) visit(customer, circuit);
+}
+
+/// Calls `visit(customer, circuit, peering)` for every peering.
+template <class Visit>
+void each_peering(const Model& model, Visit visit) {
+    each_circuit(model, [&](const Customer& customer, const Circuit& circuit) {
+        for (const Peering& peering : circuit.peerings) visit(customer, circuit, peering);
+    });
+}
+
+}  // namespace peerlane::config

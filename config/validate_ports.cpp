@@ -1,0 +1,89 @@
+// Rules for the edge and its ports.
+#include <fmt/format.h>
+
+#include <set>
+
+#include "config/validate.hpp"
+
+namespace peerlane::config {
+namespace {
+
+bool is_link_local(Ip4) {
+    return false;
+}
+bool is_link_local(Ip6 address) {
+    return address.high >> 54U == 0xfe80U >> 6U;
+}
+
+/// The gateway is a neighbour: in the port's subnet, or link-local.
+template <class Prefix_, class Address>
+void check_gateway(const Check& check, const Port& port, const std::optional<Prefix_>& own,
+                   const std::optional<Address>& gateway, std::string_view address_key, std::string_view gateway_key) {
+    if (!gateway) return;
+    const Place place = check.sources.at(port.place, gateway_key);
+    if (!own) {
+        if (!check.sources.field(port.place, address_key))
+            check.report.error(place, fmt::format("{}: port {} has no `{}`", gateway_key, port.name, address_key),
+                               fmt::format("add `{}`: the edge's address with its prefix length", address_key));
+        return;
+    }
+    if (*gateway == own->address) {
+        check.report.error(place, fmt::format("{}: {} is the edge's own address", gateway_key, to_string(*gateway)),
+                           "write the address of the next hop");
+    } else if (!contains(*own, *gateway) && !is_link_local(*gateway)) {
+        const Prefix_ network{first_address(*own), own->length};
+        check.report.error(place,
+                           fmt::format("{}: {} is not in {}, the subnet of port {}", gateway_key, to_string(*gateway),
+                                       to_string(network), port.name),
+                           fmt::format("write an address in {}, or correct `{}`", to_string(network), address_key));
+    }
+}
+
+/// No two ports with one value of a key.
+template <class Key>
+void check_unique(const Check& check, const Port& port, std::string_view key, const Key& value, Seen<Key>& seen) {
+    const Place place = check.sources.at(port.place, key);
+    if (const Place* first = seen.find_or_add(value, place))
+        check.report.error(place, fmt::format("{}: the same as at {}", key, check.report.where(*first)),
+                           "give each port its own");
+}
+
+}  // namespace
+
+void validate_edge(const Check& check) {
+    const Edge& edge = check.model.edge;
+    const Cursor cores = Cursor{&check.sources.trees.front(), 0}.find("edge").find("cores");
+    if (!cores || cores.kind() != Kind::sequence) return;
+    std::size_t good = 0;
+    std::set<std::string_view> seen;
+    for (Cursor item = cores.first(); item; item = item.next()) {
+        if (item.kind() == Kind::bad) continue;
+        ++good;
+        if (!seen.insert(item.text()).second)
+            check.report.error(item.place(), fmt::format("cores: {} is given twice", item.text()),
+                               "give each worker a core of its own");
+    }
+    if (good == cores.node().size && good != edge.workers)
+        check.report.error(cores.place(), fmt::format("cores: {} for {} workers", good, edge.workers),
+                           "write one core per worker, or leave `cores` out");
+}
+
+void validate_ports(const Check& check, const LoadOptions& options) {
+    Seen<std::string> devices;
+    Seen<Prefix> addresses;
+    Seen<std::array<std::uint8_t, 6>> macs;
+    for (const Port& port : check.model.ports) {
+        check_gateway(check, port, port.address, port.gateway, "address", "gateway");
+        check_gateway(check, port, port.address6, port.gateway6, "address6", "gateway6");
+        if (!port.device.empty()) check_unique(check, port, "device", port.device, devices);
+        if (port.mac) check_unique(check, port, "mac", port.mac->octets, macs);
+        if (port.address) check_unique(check, port, "address", Prefix{Prefix4{port.address->address, 32}}, addresses);
+        if (port.address6)
+            check_unique(check, port, "address6", Prefix{Prefix6{port.address6->address, 128}}, addresses);
+        if (options.live && !check.sources.field(port.place, "device"))
+            check.report.error(port.place, fmt::format("port {} has no `device`", port.name),
+                               "add `device`: a PCI address or a DPDK device string");
+    }
+}
+
+}  // namespace peerlane::config

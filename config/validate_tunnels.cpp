@@ -1,0 +1,175 @@
+// Rules for tunnels and the core ports that serve them.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "config/derive.hpp"
+#include "config/validate.hpp"
+
+namespace peerlane::config {
+namespace {
+
+// The least MTU of an IPv6 link (RFC 8200 §5): every customer may rely on it.
+constexpr std::uint32_t kLeastMtu = 1280;
+
+struct Named {
+    const Customer& customer;
+    const Circuit& circuit;
+    const Peering& peering;
+    const VirtualNetwork& network;
+
+    [[nodiscard]] std::string label() const {
+        return fmt::format("{}/{}/{}", circuit_label(customer, circuit), to_text(peering.type), network.name);
+    }
+};
+
+/// What the tunnels on one core port ask of its MTU, and the one that asks most.
+struct Need {
+    std::uint32_t mtu = 0;
+    std::uint32_t inner = 0;
+    std::uint32_t overhead = 0;
+    std::size_t tunnels = 0;  // that need more than there is
+    std::string label;
+};
+
+struct PortNeeds {
+    Need least;   // for packets of 1280 octets
+    Need access;  // for packets of the access MTU
+};
+
+using Identity = std::tuple<IpAddress, IpAddress, std::optional<std::uint32_t>>;
+
+bool is_set(const IpAddress& address) {
+    return address != IpAddress{Ip4{}};
+}
+std::string_view family(const IpAddress& address) {
+    return std::holds_alternative<Ip4>(address) ? "IPv4" : "IPv6";
+}
+
+void check_ends(const Check& check, const Tunnel& tunnel) {
+    if (!is_set(tunnel.local) || !is_set(tunnel.remote)) return;
+    const Place place = check.sources.at(tunnel.place, "remote");
+    if (tunnel.local.index() != tunnel.remote.index())
+        check.report.error(place,
+                           fmt::format("remote: {} is {}, local {} is {}", to_string(tunnel.remote),
+                                       family(tunnel.remote), to_string(tunnel.local), family(tunnel.local)),
+                           "write two addresses of one family");
+    else if (tunnel.local == tunnel.remote)
+        check.report.error(place, fmt::format("remote: {} is the local address too", to_string(tunnel.remote)),
+                           "write the address of the cloud gateway");
+}
+
+void check_identity(const Check& check, const Tunnel& tunnel, Seen<Identity>& seen) {
+    if (!is_set(tunnel.local) || !is_set(tunnel.remote)) return;
+    const std::optional<std::uint32_t> key = tunnel.key ? std::optional(raw(*tunnel.key)) : std::nullopt;
+    const Cursor written = check.sources.field(tunnel.place, "key");
+    if (written && written.kind() == Kind::bad) return;
+    if (const Place* first = seen.find_or_add({tunnel.local, tunnel.remote, key}, tunnel.place))
+        check.report.error(tunnel.place,
+                           fmt::format("tunnel: local {}, remote {}, {} is another tunnel's already, at {}",
+                                       to_string(tunnel.local), to_string(tunnel.remote),
+                                       key ? fmt::format("key {:#x}", *key) : "no key", check.report.where(*first)),
+                           "give this tunnel a key of its own");
+}
+
+void note_need(Need& need, const Port& port, std::uint32_t inner, const Named& named) {
+    const std::uint32_t overhead = tunnel_overhead(named.network.tunnel);
+    if (inner + overhead <= port.mtu) return;
+    ++need.tunnels;
+    if (inner + overhead <= need.mtu) return;
+    need.mtu = inner + overhead;
+    need.inner = inner;
+    need.overhead = overhead;
+    need.label = named.label();
+}
+
+std::uint32_t access_mtu(const Check& check, const Circuit& circuit) {
+    std::uint32_t mtu = 0;
+    for (const CircuitLink& link : circuit.links)
+        if (link.port < check.model.ports.size()) mtu = std::max<std::uint32_t>(mtu, check.model.ports[link.port].mtu);
+    return mtu;
+}
+
+std::string need_text(const Port& port, const Need& need, std::string_view inner_text) {
+    return fmt::format(
+        "mtu: {} of port {} is {} octets short: packets of {} octets ({}) and {} octets of overhead in tunnel {} make "
+        "{} "
+        "({} tunnel{} too large)",
+        port.mtu, port.name, need.mtu - port.mtu, need.inner, inner_text, need.overhead, need.label, need.mtu,
+        need.tunnels, need.tunnels == 1 ? " is" : "s are");
+}
+
+/// One finding per port, not per tunnel: the remedy is one number.
+void report_needs(const Check& check, const Port& port, const PortNeeds& needs) {
+    const Place place = check.sources.at(port.place, "mtu");
+    if (needs.least.tunnels != 0)
+        check.report.error(place, need_text(port, needs.least, "the least a customer may rely on"),
+                           fmt::format("write mtu: {} or more", std::max(needs.least.mtu, needs.access.mtu)));
+    else if (needs.access.tunnels != 0)
+        check.report.warning(place, need_text(port, needs.access, "the access MTU"),
+                             fmt::format("write mtu: {}, or an MTU of {} for the access ports", needs.access.mtu,
+                                         port.mtu - needs.access.overhead));
+}
+
+void warn_of_missing_next_hop(const Check& check, const Port& port) {
+    if (check.sources.field(port.place, "gateway_mac")) return;
+    check.report.warning(
+        port.place,
+        fmt::format("port {} has tunnels but no `gateway_mac`: nothing can be sent on it (`no_neighbour`)", port.name),
+        "add `gateway_mac`: the Ethernet address of the next hop");
+}
+
+/// A port whose role or addresses are complained about already might have served.
+bool ports_are_known(const Check& check) {
+    return std::ranges::all_of(check.model.ports, [&](const Port& port) {
+        return std::ranges::all_of(std::initializer_list<std::string_view>{"role", "address", "address6"},
+                                   [&](auto key) {
+                                       const Cursor value = check.sources.field(port.place, key);
+                                       return !value || value.kind() != Kind::bad;
+                                   });
+    });
+}
+
+void check_port(const Check& check, const Named& named, std::vector<PortNeeds>& needs) {
+    const Tunnel& tunnel = named.network.tunnel;
+    if (!is_set(tunnel.local)) return;
+    const auto index = core_port_of(check.model, tunnel);
+    if (!index) {
+        if (!ports_are_known(check)) return;
+        const std::string_view key = std::holds_alternative<Ip4>(tunnel.local) ? "address" : "address6";
+        check.report.error(check.sources.at(tunnel.place, "local"),
+                           fmt::format("local: no core port has an {} address to serve {}", family(tunnel.local),
+                                       to_string(tunnel.local)),
+                           fmt::format("add `{}` to a port with `role: core`", key));
+        return;
+    }
+    const Port& port = check.model.ports[*index];
+    note_need(needs[*index].least, port, kLeastMtu, named);
+    note_need(needs[*index].access, port, access_mtu(check, named.circuit), named);
+}
+
+}  // namespace
+
+void validate_tunnels(const Check& check) {
+    Seen<Identity> seen;
+    std::vector<PortNeeds> needs(check.model.ports.size());
+    std::vector<bool> used(check.model.ports.size());
+    each_peering(check.model, [&](const Customer& customer, const Circuit& circuit, const Peering& peering) {
+        for (const VirtualNetwork& network : peering.virtual_networks) {
+            if (network.tunnel.place.line == 0) continue;
+            check_ends(check, network.tunnel);
+            check_identity(check, network.tunnel, seen);
+            check_port(check, {customer, circuit, peering, network}, needs);
+            if (const auto port = core_port_of(check.model, network.tunnel)) used[*port] = true;
+        }
+    });
+    for (std::size_t i = 0; i < needs.size(); ++i) {
+        report_needs(check, check.model.ports[i], needs[i]);
+        if (used[i]) warn_of_missing_next_hop(check, check.model.ports[i]);
+    }
+}
+
+}  // namespace peerlane::config
