@@ -1,0 +1,329 @@
+"""Predicts, from the RFCs and the documented behaviour alone, what an edge does with each packet.
+
+Shares no code and no table with the product. Feed frames in order; read `outputs`, `fates` and the counters.
+"""
+
+import struct
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+
+import fragment
+import icmp
+import wire
+from bucket import Bucket
+from edge_config import Link, Tunnel
+from parse import Drop, Punt, is_nd, martian, parse_gre, parse_ip, parse_link, punt_arp
+
+ECN_DROP = None
+# RFC 6040 section 4.2, figure 4: (inner, outer) -> outgoing ECN. 0 Not-ECT, 1 ECT(1), 2 ECT(0), 3 CE.
+ECN_DECAPSULATED = {
+    (0, 0): 0, (0, 2): 0, (0, 1): 0, (0, 3): ECN_DROP,
+    (2, 0): 2, (2, 2): 2, (2, 1): 1, (2, 3): 3,
+    (1, 0): 1, (1, 2): 1, (1, 1): 1, (1, 3): 3,
+    (3, 0): 3, (3, 2): 3, (3, 1): 3, (3, 3): 3,
+}
+
+
+@dataclass
+class Arrival:
+    """One packet on its way. `link` is set for packets from a customer, `tunnel` for those from the cloud."""
+
+    now: int
+    port: object
+    packet: wire.Ip = None
+    received: wire.Ip = None  # as it arrived: what an ICMP error quotes
+    peering: object = None
+    link: Link = None
+    tunnel: Tunnel = None
+    pcps: list = field(default_factory=list)
+
+
+class Predictor:
+    def __init__(self, edge):
+        self.edge = edge
+        self.outputs = {name: [] for name in edge.ports}  # (ns, frame)
+        self.causes = {name: [] for name in edge.ports}  # per output: the number of the input packet
+        self.fates = []  # per input packet: (fate, reason)
+        self.ports = {name: Counter() for name in edge.ports}
+        self.circuits = defaultdict(Counter)  # (customer, circuit, link, direction)
+        self.tunnels = defaultdict(Counter)  # (local, remote, key, direction)
+        self.buckets = {}
+        self.error_buckets = {}
+
+    def run(self, frames):
+        """`frames` is a list of (ns, port name, bytes) in the order of processing."""
+        for now, name, frame in frames:
+            arrival = Arrival(now, self.edge.ports[name])
+            counts = self.ports[name]
+            counts["received"] += 1
+            try:
+                if arrival.port.role == "access":
+                    self.to_cloud(arrival, frame)
+                else:
+                    self.to_customer(arrival, frame)
+                fate = ("sent", "")
+            except Punt as reason:
+                fate = ("punted", str(reason))
+            except Drop as drop:
+                fate = ("dropped", drop.reason)
+                if drop.error:
+                    self.answer_with_error(arrival, drop)
+            counts[fate[0]] += 1
+            self.fates.append(fate)
+        return self
+
+    # -- to_cloud ------------------------------------------------------------------------------------------
+
+    def to_cloud(self, arrival, frame):
+        port = arrival.port
+        ethertype, body, tags = parse_link(frame)
+        if not tags:
+            raise Drop("untagged")
+        vids = [tci & 0xFFF for _, tci in tags]
+        arrival.pcps = [tci >> 13 for _, tci in tags]
+        if any(vid in (0, 4095) for vid in vids):
+            raise Drop("bad_vid")
+        group = bool(frame[0] & 1)
+        if not group and port.mac_configured and frame[:6] != port.mac:
+            raise Drop("not_for_us")
+        key = (port.name, vids[0] if len(vids) == 2 else None, vids[-1])
+        arrival.link = self.edge.attachments.get(key)
+        if arrival.link is None:
+            raise Drop("unknown_vlan")
+        arrival.peering = arrival.link.peering
+        if ethertype == wire.ETH_ARP:
+            punt_arp(body)
+        packet = arrival.packet = arrival.received = parse_ip(ethertype, body, port)
+        if is_nd(packet):
+            raise Punt("nd")
+        if group:
+            raise Drop("group_mac")
+        self.guard_source(arrival)
+        self.guard_martians(packet)
+        self.deliver_locally(arrival)
+        self.forward(arrival)
+
+    @staticmethod
+    def guard_source(arrival):
+        packet, peering = arrival.packet, arrival.peering
+        if peering.owns(packet.src):
+            raise Drop("source: ours")
+        own = arrival.link.subnets.get(packet.version)
+        if own and own.holds(packet.src):
+            return
+        route = [net for net in peering.prefixes if wire.ipaddress.ip_address(packet.src) in net]
+        if not route:
+            raise Drop("source: foreign")
+
+    def guard_martians(self, packet):
+        if martian(packet.src) or martian(packet.dst):
+            raise Drop("martian")
+
+    def deliver_locally(self, arrival):
+        packet, peering = arrival.packet, arrival.peering
+        if peering.owns(packet.dst):
+            reply = icmp.echo_reply(packet)
+            if reply:
+                self.originate(arrival, reply)
+            raise Punt("local")
+        for link in peering.links.values():
+            subnet = link.subnets.get(packet.version)
+            if subnet and subnet.reserved(packet.dst):
+                raise Drop("broadcast")
+
+    # -- both directions -----------------------------------------------------------------------------------
+
+    def forward(self, arrival):
+        packet = arrival.packet
+        target = arrival.peering.route(packet.dst)
+        if target is None:
+            raise Drop("no_route", icmp.NO_ROUTE)
+        if isinstance(target, Tunnel) and arrival.tunnel:
+            raise Drop("cloud_to_cloud")
+        if packet.ttl <= 1:
+            raise Drop("ttl_expired", icmp.TTL_EXPIRED)
+        raw = wire.decrement_ttl(packet.raw)
+        mtu = target.mtu if isinstance(target, Tunnel) else target.port.mtu
+        pieces = [raw]
+        if len(raw) > mtu:
+            ignore_df = isinstance(target, Tunnel) and target.ignore_df
+            if packet.version == 6 or (packet.df and not ignore_df):
+                raise Drop("too_big", icmp.TOO_BIG, mtu)
+            pieces = fragment.fragments(raw, mtu)
+        tunnel = arrival.tunnel or (target if isinstance(target, Tunnel) else None)
+        if tunnel and tunnel.mss_clamp:
+            pieces = [fragment.clamp_mss(piece, tunnel.mtu) for piece in pieces]
+        self.need_neighbour(target)
+        self.police(arrival, target)
+        for piece in pieces:
+            self.send(arrival, target, piece, [0, 0])
+        self.ports[arrival.port.name]["originated"] += len(pieces) - 1
+        self.ports[arrival.port.name]["sent"] += len(pieces) - 1
+
+    @staticmethod
+    def need_neighbour(target):
+        address = target.port.gateway_mac if isinstance(target, Tunnel) else target.customer_mac
+        if address is None:
+            raise Drop("no_neighbour")
+        return address
+
+    def police(self, arrival, target):
+        """Every bucket on the way, or none: a refusal gives back what earlier ones gave."""
+        steps = []
+        if arrival.link:
+            steps.append((arrival.link, "to_cloud"))
+        if isinstance(target, Link):
+            steps.append((target, "to_customer"))
+        taken, passed = [], []
+        for link, direction in steps:
+            circuit = arrival.peering.circuit
+            cost = self.cost(link, len(arrival.packet.raw))
+            name = (circuit.customer, circuit.name, link.name, direction)
+            for owner in (arrival.peering, circuit):
+                bucket = self.bucket(owner, link, direction)
+                if bucket and not bucket.take(arrival.now, cost):
+                    for earlier, amount in taken:
+                        earlier.refund(amount)
+                    self.circuits[name].update(policed_packets=1, policed_bytes=cost)
+                    raise Drop("policed")
+                if bucket:
+                    taken.append((bucket, cost))
+            passed.append((name, cost))
+        for name, cost in passed:
+            self.circuits[name].update(packets=1, bytes=cost)
+
+    def bucket(self, owner, link, direction):
+        if owner.rate is None:
+            return None
+        key = (owner, link.name, direction)
+        if key not in self.buckets:
+            self.buckets[key] = Bucket(owner.rate / 8, owner.depth)
+        return self.buckets[key]
+
+    @staticmethod
+    def cost(link, length):
+        circuit = link.peering.circuit
+        if circuit.accounting == "l3":
+            return length
+        length += 14 + (4 if circuit.service_vlan is None else 8)
+        return length + 24 if circuit.accounting == "wire" else length
+
+    def send(self, arrival, target, raw, pcps):
+        """One packet out of a tunnel or a link, now."""
+        neighbour = self.need_neighbour(target)
+        if isinstance(target, Tunnel):
+            frame = self.encapsulate(target, raw)
+            self.tunnels[(target.local, target.remote, target.key, "to_cloud")].update(packets=1, bytes=len(raw))
+            ethertype = wire.ETH_IPV4 if len(target.local) == 4 else wire.ETH_IPV6
+            tags = []
+        else:
+            frame = raw
+            ethertype = wire.ETH_IPV4 if raw[0] >> 4 == 4 else wire.ETH_IPV6
+            circuit, vlan = target.peering.circuit, target.peering.vlan
+            tags = [(0x8100, pcps[-1] << 13 | vlan)]
+            if circuit.service_vlan is not None:
+                tags.insert(0, (target.port.service_tpid, pcps[0] << 13 | circuit.service_vlan))
+        self.transmit(arrival, target.port, wire.ethernet(neighbour, target.port.mac, tags, ethertype, frame))
+
+    def transmit(self, arrival, port, frame):
+        self.outputs[port.name].append((arrival.now, frame))
+        self.causes[port.name].append(len(self.fates))
+        self.ports[port.name]["transmitted"] += 1
+
+    @staticmethod
+    def encapsulate(tunnel, raw):
+        """RFC 2784 and 2890 around `raw`, the outer TOS as RFC 6040's normal mode and `dscp` say."""
+        inner4 = raw[0] >> 4 == 4
+        tos = raw[1] if inner4 else (struct.unpack_from("!H", raw)[0] >> 4) & 0xFF
+        if tunnel.dscp != "copy":
+            tos = tunnel.dscp << 2 | tos & 3
+        gre = struct.pack("!HH", 0 if tunnel.key is None else 0x2000, wire.ETH_IPV4 if inner4 else wire.ETH_IPV6)
+        if tunnel.key is not None:
+            gre += struct.pack("!I", tunnel.key)
+        build = wire.ipv4 if len(tunnel.local) == 4 else wire.ipv6
+        return build(tunnel.local, tunnel.remote, wire.GRE, gre + raw, tos=tos)
+
+    # -- what the edge says itself ---------------------------------------------------------------------------
+
+    def answer_with_error(self, arrival, drop):
+        packet, peering = arrival.packet, arrival.peering
+        link = arrival.link or peering.first_link()
+        subnet = link.subnets.get(packet.version)
+        if not subnet or not icmp.may_be_answered(packet):
+            return
+        rate = self.edge.icmp_errors_per_second
+        bucket = self.error_buckets.setdefault(peering, Bucket(rate, rate))
+        if not bucket.take(arrival.now, 1):
+            return
+        self.originate(arrival, icmp.error(drop.error, arrival.received, subnet.edge, drop.mtu))
+
+    def originate(self, arrival, raw):
+        """Routes what the edge made back to the side that the cause came from, or nowhere."""
+        counts = self.ports[arrival.port.name]
+        counts["originated"] += 1
+        destination = raw[16:20] if raw[0] >> 4 == 4 else raw[24:40]
+        target = arrival.peering.route(destination)
+        side = Tunnel if arrival.tunnel else Link
+        try:
+            if not isinstance(target, side):
+                raise Drop("no_way_back")
+            if len(raw) > (target.mtu if side is Tunnel else target.port.mtu):
+                raise Drop("too_big")
+            self.send(arrival, target, raw, arrival.pcps)
+            counts["sent"] += 1
+        except Drop:
+            counts["dropped"] += 1
+
+    # -- to_customer ---------------------------------------------------------------------------------------
+
+    def to_customer(self, arrival, frame):
+        port = arrival.port
+        if len(frame) < 14:
+            raise Drop("runt")
+        ethertype, body = struct.unpack_from("!H", frame, 12)[0], frame[14:]
+        group = bool(frame[0] & 1)
+        if not group and port.mac_configured and frame[:6] != port.mac:
+            raise Drop("not_for_us")
+        if ethertype == wire.ETH_ARP:
+            punt_arp(body)
+        outer = parse_ip(ethertype, body, port)
+        if is_nd(outer):
+            raise Punt("nd")
+        if group:
+            raise Drop("group_mac")
+        locals_ = {tunnel.local for tunnel in self.edge.tunnels.values()} | {port.address, port.address6}
+        if outer.dst not in locals_:
+            raise Drop("not_our_address")
+        if outer.fragment or (outer.version == 6 and outer.protocol == wire.V6_FRAGMENT):
+            raise Drop("outer_fragment")
+        if outer.protocol != wire.GRE:
+            self.deliver_core(arrival, outer)
+        key, protocol, payload = parse_gre(outer.payload)
+        tunnel = arrival.tunnel = self.edge.tunnels.get((outer.dst, outer.src, key))
+        if tunnel is None:
+            raise Drop("unknown_tunnel")
+        arrival.peering = tunnel.peering
+        inner = arrival.received = parse_ip(protocol, payload)
+        ecn = ECN_DECAPSULATED[(inner.tos & 3, outer.tos & 3)]
+        if ecn is ECN_DROP:
+            raise Drop("ecn")
+        merged = wire.set_tos(inner.raw, inner.tos & 0xFC | ecn)
+        arrival.packet = parse_ip(protocol, merged)
+        self.tunnels[(tunnel.local, tunnel.remote, key, "to_customer")].update(packets=1, bytes=len(merged))
+        self.guard_martians(arrival.packet)
+        self.deliver_locally(arrival)
+        self.forward(arrival)
+
+    def deliver_core(self, arrival, outer):
+        reply = None if martian(outer.src) else icmp.echo_reply(outer)
+        if reply:
+            counts = self.ports[arrival.port.name]
+            counts["originated"] += 1
+            if arrival.port.gateway_mac and len(reply) <= arrival.port.mtu:
+                ethertype = wire.ETH_IPV4 if outer.version == 4 else wire.ETH_IPV6
+                self.transmit(arrival, arrival.port,
+                              wire.ethernet(arrival.port.gateway_mac, arrival.port.mac, [], ethertype, reply))
+                counts["sent"] += 1
+            else:
+                counts["dropped"] += 1
+        raise Punt("local")

@@ -1,0 +1,82 @@
+"""From a frame to what it carries, or the reason why it carries nothing: tags, IP, neighbour discovery, GRE."""
+
+import struct
+
+import wire
+
+ND_TYPES = range(133, 138)
+
+
+class Drop(Exception):
+    """The packet ends here; `error` names the ICMP error it causes, if any."""
+
+    def __init__(self, reason, error=None, mtu=0):
+        super().__init__(reason)
+        self.reason, self.error, self.mtu = reason, error, mtu
+
+
+class Punt(Exception):
+    """The packet goes to local delivery."""
+
+
+def parse_link(frame):
+    if len(frame) < 14:
+        raise Drop("runt")
+    tags, at = [], 12
+    ethertype = struct.unpack_from("!H", frame, at)[0]
+    while ethertype in wire.TPIDS:
+        if len(tags) == 2 or (tags and ethertype != 0x8100):
+            raise Drop("tags")
+        if len(frame) < at + 6:
+            raise Drop("runt")
+        tags.append((ethertype, struct.unpack_from("!H", frame, at + 2)[0]))
+        at += 4
+        ethertype = struct.unpack_from("!H", frame, at)[0]
+    return ethertype, frame[at + 2 :], tags
+
+
+def punt_arp(body):
+    if len(body) < 28:
+        raise Drop("runt")
+    raise Punt("arp")
+
+
+def parse_ip(ethertype, body, port=None):
+    if ethertype not in (wire.ETH_IPV4, wire.ETH_IPV6):
+        raise Drop("ethertype")
+    try:
+        packet = wire.parse_ipv4(body) if ethertype == wire.ETH_IPV4 else wire.parse_ipv6(body)
+    except wire.Malformed as error:
+        raise Drop("malformed: %s" % error)
+    if port and len(packet.raw) > port.mtu:
+        raise Drop("over_mtu")
+    return packet
+
+
+def is_nd(packet):
+    """Neighbour discovery: hop limit 255, else it is none (RFC 4861 section 6.1, 7.1)."""
+    return (packet.version == 6 and packet.protocol == wire.ICMPV6 and packet.ttl == 255
+            and len(packet.payload) >= 4 and packet.payload[0] in ND_TYPES)
+
+
+def martian(address):
+    if len(address) == 4:
+        return address[0] in (0, 127) or address[0] >= 224
+    return (int.from_bytes(address, "big") in (0, 1) or address[0] == 0xFF
+            or (address[0] == 0xFE and address[1] & 0xC0 == 0x80))
+
+
+def parse_gre(data):
+    """(key or None, protocol type, payload) of a GRE packet, RFC 2784 section 2.3 with RFC 2890."""
+    if len(data) < 4:
+        raise Drop("gre: truncated")
+    flags, protocol = struct.unpack_from("!HH", data)
+    if flags & 0x4C07:
+        raise Drop("gre: flags")
+    size = 4 + sum(4 for bit in (0x8000, 0x2000, 0x1000) if flags & bit)
+    if len(data) < size:
+        raise Drop("gre: truncated")
+    if flags & 0x8000 and wire.ones_sum(data) != 0xFFFF:
+        raise Drop("gre: checksum")
+    key = struct.unpack_from("!I", data, 8 if flags & 0x8000 else 4)[0] if flags & 0x2000 else None
+    return key, protocol, data[size:]

@@ -1,0 +1,103 @@
+"""The token bucket, packet by packet, at five rates, three ways of counting and in both directions."""
+
+import os
+import random
+import unittest
+
+import yaml
+
+import compare
+import packets
+import wire
+from cloud_traffic import CloudTraffic
+from edge_config import Edge
+
+RATES = {"50 Mbps": "5 ms", "200 Mbps": "64 kB", "1 Gbps": "20000 B", "10 Gbps": "40 us", "100 Gbps": "64 kB"}
+PORTS = ["access0", "core0"]
+SEED = int(os.environ.get("PEERLANE_SEED", "20"))
+
+
+def document(accounting):
+    ports = {
+        "access0": {"role": "access", "device": "none0", "mtu": 9000},
+        "core0": {"role": "core", "device": "none1", "mtu": 9100, "address": "192.0.2.1/24",
+                  "gateway": "192.0.2.254", "gateway_mac": "02:00:00:00:00:fe"},
+    }
+    customers = []
+    for number, (rate, burst) in enumerate(RATES.items()):
+        peering = {
+            "type": "private", "vlan": 10, "subnet": "172.16.0.0/30", "subnet6": "fd00:172::/126",
+            "customer_mac": "02:00:00:00:01:01", "customer_prefixes": ["10.0.0.0/16", "fd00:10::/48"],
+            "virtual_networks": [{"name": "prod", "prefixes": ["10.100.0.0/16", "fd00:100::/48"],
+                                  "tunnel": {"local": "192.0.2.1", "remote": "198.51.100.7", "key": number}}]}
+        customers.append({"name": "customer-%d" % number, "circuits": [
+            {"name": "c%d" % number, "port": "access0", "service_vlan": 100 + number, "bandwidth": rate,
+             "burst": burst, "accounting": accounting, "peerings": [peering]}]})
+    return {"edge": {"name": "buckets"}, "ports": ports, "customers": customers}
+
+
+class Buckets(compare.ReplayCase):
+    def stream(self, edge, circuit, count, rng, direction):
+        """Packets of one circuit around its rate: short silences, bursts at one instant, one idle hour."""
+        link = circuit.peerings[0].links["primary"]
+        traffic = CloudTraffic(edge, {circuit.customer: 0}, rng.randrange(2**32))
+        tunnel = next(t for t in edge.tunnels.values() if t.peering is circuit.peerings[0])
+        frames, now = [], 10**18
+        for number in range(count):
+            version = rng.choice([4, 6])
+            ends = traffic.customer_address(link, version), traffic.cloud_address(link.peering, version)
+            src, dst = ends if direction == "to_cloud" else ends[::-1]
+            payload = packets.filler(0, rng.choice([0, rng.randrange(1400), rng.randrange(1400), rng.randrange(8900)]))
+            raw = packets.ip(src, dst, wire.UDP, packets.udp(src, dst, payload), ident=number % 65536)
+            cost = len(raw) + 40
+            now += int(rng.choice([0, 0, 0.1, 1, 1, 2]) * cost * 8 * 10**9 / circuit.rate * rng.random() * 2)
+            if number == count * 2 // 3:
+                now += 3600 * 10**9
+            if direction == "to_cloud":
+                frames.append((now, *traffic.access_frame(link, raw)))
+            else:
+                frames.append((now, *traffic.core_frame(traffic.outer(tunnel, packets.gre(tunnel.key, raw), tos=0))))
+        return frames
+
+    def test_packet_by_packet(self):
+        for accounting in ("l3", "l2", "wire"):
+            with self.subTest(accounting=accounting, seed=SEED):
+                with open(self.config, "w", encoding="utf-8") as out:
+                    yaml.safe_dump(document(accounting), out, sort_keys=False)
+                edge, rng, frames = Edge(self.config), random.Random("%s %d" % (accounting, SEED)), []
+                for circuit in edge.circuits:
+                    for direction in ("to_cloud", "to_customer"):
+                        frames += self.stream(edge, circuit, 700, rng, direction)
+                predicted, _, counters = self.check(frames, PORTS, (), "%s seed %d" % (accounting, SEED))
+                for name, counts in predicted.circuits.items():
+                    self.assertGreater(counts["packets"], 100, name)
+                    self.assertGreater(counts["policed_packets"], 10, name)
+                self.assertEqual(len(predicted.circuits), 10)
+
+    def test_conforming_flow_loses_nothing(self):
+        """Packets of one size exactly at the rate, once the bucket is empty: each finds just what it costs."""
+        doc = document("l3")
+        for customer in doc["customers"]:
+            customer["circuits"][0]["burst"] = "10000 B"
+        with open(self.config, "w", encoding="utf-8") as out:
+            yaml.safe_dump(doc, out, sort_keys=False)
+        edge, frames = Edge(self.config), []
+        for circuit in edge.circuits:
+            link = circuit.peerings[0].links["primary"]
+            traffic = CloudTraffic(edge, {circuit.customer: 0}, 1)
+            step = 1000 * 8 * 10**9 // circuit.rate
+            for number in range(300):
+                # Ten at once empty the bucket; then one per step conforms, one 1 ns early does not.
+                late = max(0, number - 9) * step
+                early = 1 if number == 299 else 0
+                src, dst = bytes([10, 0, 0, 1]), bytes([10, 100, 0, 1])
+                raw = packets.ip(src, dst, wire.UDP, packets.udp(src, dst, packets.filler(0, 972)), ident=number)
+                frames.append((10**18 + int(late) - early, *traffic.access_frame(link, raw)))
+        predicted, _, _ = self.check(frames, PORTS, (), "conforming")
+        for counts in predicted.circuits.values():
+            self.assertEqual(counts["packets"], 299)
+            self.assertEqual(counts["policed_packets"], 1)
+
+
+if __name__ == "__main__":
+    compare.main()
