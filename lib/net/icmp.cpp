@@ -1,0 +1,202 @@
+#include "lib/net/icmp.hpp"
+
+#include <algorithm>
+
+#include "lib/net/checksum.hpp"
+
+namespace peerlane {
+namespace {
+
+constexpr std::uint8_t kEchoReply4 = 0;
+constexpr std::uint8_t kEchoRequest4 = 8;
+constexpr std::uint8_t kEchoRequest6 = 128;
+constexpr std::uint8_t kEchoReply6 = 129;
+constexpr std::uint8_t kFirstInformational6 = 128;
+constexpr std::uint8_t kInternetControl = 0xc0;  // CS6: RFC 1812 §4.3.2.5
+constexpr std::uint8_t kFragmentHeader = 44;
+
+struct TypeCode {
+    std::uint8_t type, code;
+};
+constexpr TypeCode type4(IcmpError why) noexcept {
+    switch (why) {
+        case IcmpError::no_route:
+            return {3, 0};
+        case IcmpError::time_exceeded:
+            return {11, 0};
+        case IcmpError::too_big:
+            return {3, 4};  // RFC 1191 §4
+    }
+    return {3, 0};
+}
+constexpr TypeCode type6(IcmpError why) noexcept {
+    switch (why) {
+        case IcmpError::no_route:
+            return {1, 0};
+        case IcmpError::time_exceeded:
+            return {3, 0};
+        case IcmpError::too_big:
+            return {2, 0};
+    }
+    return {1, 0};
+}
+
+constexpr bool is_error4(std::uint8_t type) noexcept {
+    return type == 3 || type == 4 || type == 5 || type == 11 || type == 12;
+}
+
+void write_ipv4(Ipv4& header, std::uint8_t tos, unsigned length, std::uint32_t source, std::uint32_t destination) {
+    header.version_ihl = 0x45;
+    header.tos = tos;
+    header.total_length.set(static_cast<std::uint16_t>(length));
+    header.id.set(0);  // atomic: RFC 6864 §4.1
+    header.fragment.set(Ipv4::kDontFragment);
+    header.ttl = ip::kHopLimit;
+    header.protocol = ip::kIcmp;
+    header.source.set(source);
+    header.destination.set(destination);
+    ipv4_set_checksum(header);
+}
+
+void write_ipv6(Ipv6& header, std::uint8_t traffic_class, unsigned payload) {
+    header.version_class_flow.set(6U << 28U | std::uint32_t{traffic_class} << 20U);
+    header.payload_length.set(static_cast<std::uint16_t>(payload));
+    header.next_header = ip::kIcmp6;
+    header.hop_limit = ip::kHopLimit;
+}
+
+// `extra` is the pseudo-header's sum for ICMPv6, 0 for ICMP.
+void set_icmp_checksum(Icmp& icmp, unsigned length, std::uint64_t extra) {
+    icmp.checksum.set(0);
+    const auto sum =
+        static_cast<std::uint16_t>(~fold(extra + sum_words(reinterpret_cast<const std::uint8_t*>(&icmp), length)));
+    std::memcpy(icmp.checksum.octets, &sum, 2);
+}
+
+struct UpperLayer {
+    std::uint8_t protocol;
+    unsigned offset;  // from the IPv6 header
+    bool later_fragment;
+    bool fragmented;
+};
+
+// Walks the extension headers that RFC 8200 §4 lets a node meet before the upper layer; stops at what does not fit.
+UpperLayer upper_layer(const Ipv6& packet, unsigned length) noexcept {
+    const auto* octets = reinterpret_cast<const std::uint8_t*>(&packet);
+    UpperLayer at{packet.next_header, sizeof(Ipv6), false, false};
+    for (int headers = 0; headers < 8; ++headers) {
+        const bool options = at.protocol == 0 || at.protocol == 43 || at.protocol == 60;
+        if ((!options && at.protocol != kFragmentHeader) || at.offset + 8 > length) { break; }
+        const auto* header = octets + at.offset;
+        if (at.protocol == kFragmentHeader) {
+            at.fragmented = true;
+            at.later_fragment = ((header[2] << 8U | header[3]) & 0xfff8U) != 0;
+            if (at.later_fragment) { break; }
+        }
+        at.offset += options ? (header[1] + 1U) * 8U : 8U;
+        at.protocol = header[0];
+    }
+    return at;
+}
+
+}  // namespace
+
+bool icmp_may_answer(const Ipv4& packet, unsigned length) noexcept {
+    const auto source = packet.source.get();
+    const auto first = source >> 24U;
+    if (first == 0 || first == 127 || first >= 224 || packet.destination.get() >> 28U >= 14) { return false; }
+    if ((packet.fragment.get() & Ipv4::kOffsetMask) != 0) { return false; }
+    const unsigned header = packet.header_length();
+    if (packet.protocol != ip::kIcmp) { return true; }
+    return header < length && !is_error4(reinterpret_cast<const std::uint8_t*>(&packet)[header]);
+}
+
+bool icmp_may_answer(const Ipv6& packet, unsigned length) noexcept {
+    const auto high = packet.source_high.get();
+    const bool no_unicast = packet.source_high.octets[0] == 0xff || (high == 0 && packet.source_low.get() <= 1);
+    if (no_unicast || packet.destination_high.octets[0] == 0xff) { return false; }
+    const auto upper = upper_layer(packet, length);
+    if (upper.later_fragment) { return false; }
+    if (upper.protocol != ip::kIcmp6) { return true; }
+    return upper.offset < length &&
+           reinterpret_cast<const std::uint8_t*>(&packet)[upper.offset] >= kFirstInformational6;
+}
+
+unsigned icmp_error(std::uint8_t* out, IcmpError why, std::uint32_t source, std::uint16_t mtu, const Ipv4& packet,
+                    unsigned length) noexcept {
+    constexpr unsigned kHeaders = sizeof(Ipv4) + sizeof(Icmp);
+    const unsigned quoted = std::min(length, kIcmp4ErrorMax - kHeaders);
+    auto& icmp = *reinterpret_cast<Icmp*>(out + sizeof(Ipv4));
+    const auto [type, code] = type4(why);
+    icmp.type = type;
+    icmp.code = code;
+    icmp.rest.set(why == IcmpError::too_big ? mtu : 0U);
+    std::memcpy(out + kHeaders, &packet, quoted);
+    set_icmp_checksum(icmp, sizeof(Icmp) + quoted, 0);
+    write_ipv4(*reinterpret_cast<Ipv4*>(out), kInternetControl, kHeaders + quoted, source, packet.source.get());
+    return kHeaders + quoted;
+}
+
+unsigned icmp_error(std::uint8_t* out, IcmpError why, std::uint64_t source_high, std::uint64_t source_low,
+                    std::uint16_t mtu, const Ipv6& packet, unsigned length) noexcept {
+    constexpr unsigned kHeaders = sizeof(Ipv6) + sizeof(Icmp);
+    const unsigned quoted = std::min(length, kIcmp6ErrorMax - kHeaders);
+    auto& header = *reinterpret_cast<Ipv6*>(out);
+    auto& icmp = *reinterpret_cast<Icmp*>(out + sizeof(Ipv6));
+    write_ipv6(header, kInternetControl, sizeof(Icmp) + quoted);
+    header.source_high.set(source_high);
+    header.source_low.set(source_low);
+    header.destination_high = packet.source_high;
+    header.destination_low = packet.source_low;
+    const auto [type, code] = type6(why);
+    icmp.type = type;
+    icmp.code = code;
+    icmp.rest.set(why == IcmpError::too_big ? mtu : 0U);
+    std::memcpy(out + kHeaders, &packet, quoted);
+    set_icmp_checksum(icmp, sizeof(Icmp) + quoted, pseudo_header_sum(header, ip::kIcmp6, sizeof(Icmp) + quoted));
+    return kHeaders + quoted;
+}
+
+bool is_echo_request(const Ipv4& packet, unsigned length) noexcept {
+    const unsigned header = packet.header_length();
+    if (packet.protocol != ip::kIcmp || packet.is_fragment() || length < header + sizeof(Icmp)) { return false; }
+    const auto* icmp = reinterpret_cast<const std::uint8_t*>(&packet) + header;
+    return icmp[0] == kEchoRequest4 && icmp[1] == 0 && fold(sum_words(icmp, length - header)) == 0xffff;
+}
+
+bool is_echo_request(const Ipv6& packet, unsigned length) noexcept {
+    if (packet.next_header != ip::kIcmp6 || length < sizeof(Ipv6) + sizeof(Icmp)) { return false; }
+    const auto* icmp = reinterpret_cast<const std::uint8_t*>(&packet) + sizeof(Ipv6);
+    const auto payload = static_cast<unsigned>(length - sizeof(Ipv6));
+    return icmp[0] == kEchoRequest6 && icmp[1] == 0 &&
+           fold(pseudo_header_sum(packet, ip::kIcmp6, payload) + sum_words(icmp, payload)) == 0xffff;
+}
+
+unsigned echo_reply(std::uint8_t* out, const Ipv4& packet, unsigned length) noexcept {
+    const unsigned header = packet.header_length();
+    const unsigned payload = length - header;
+    auto& icmp = *reinterpret_cast<Icmp*>(out + sizeof(Ipv4));
+    std::memcpy(&icmp, reinterpret_cast<const std::uint8_t*>(&packet) + header, payload);
+    icmp.type = kEchoReply4;
+    set_icmp_checksum(icmp, payload, 0);
+    const auto total = static_cast<unsigned>(sizeof(Ipv4) + payload);
+    write_ipv4(*reinterpret_cast<Ipv4*>(out), packet.tos, total, packet.destination.get(), packet.source.get());
+    return total;
+}
+
+unsigned echo_reply(std::uint8_t* out, const Ipv6& packet, unsigned length) noexcept {
+    const auto payload = static_cast<unsigned>(length - sizeof(Ipv6));
+    auto& header = *reinterpret_cast<Ipv6*>(out);
+    auto& icmp = *reinterpret_cast<Icmp*>(out + sizeof(Ipv6));
+    std::memcpy(&icmp, reinterpret_cast<const std::uint8_t*>(&packet) + sizeof(Ipv6), payload);
+    write_ipv6(header, packet.traffic_class(), payload);
+    header.source_high = packet.destination_high;
+    header.source_low = packet.destination_low;
+    header.destination_high = packet.source_high;
+    header.destination_low = packet.source_low;
+    icmp.type = kEchoReply6;
+    set_icmp_checksum(icmp, payload, pseudo_header_sum(header, ip::kIcmp6, payload));
+    return length;
+}
+
+}  // namespace peerlane

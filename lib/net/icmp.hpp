@@ -1,0 +1,41 @@
+// ICMP and ICMPv6 packets the edge makes: errors and echo replies. Whole IP packets, written into a buffer the caller
+// owns.
+#pragma once
+
+#include <cstdint>
+
+#include "lib/net/headers.hpp"
+
+namespace peerlane {
+
+/// Why an error is sent.
+enum class IcmpError : std::uint8_t { no_route, time_exceeded, too_big };
+
+/// Longest error: 576 octets of IPv4 (RFC 1812 §4.3.2.3), 1280 of IPv6 (RFC 4443 §2.4 (c)).
+inline constexpr unsigned kIcmp4ErrorMax = 576;
+inline constexpr unsigned kIcmp6ErrorMax = 1280;
+
+/// True if RFC 1812 §4.3.2.7 / RFC 4443 §2.4 (e) allow an error in answer to this packet: no ICMP error, no fragment
+/// but the first, no multicast, broadcast or unspecified source or destination. `packet` is `length` octets from a
+/// verified IP header on.
+bool icmp_may_answer(const Ipv4& packet, unsigned length) noexcept;
+bool icmp_may_answer(const Ipv6& packet, unsigned length) noexcept;
+
+/// Writes the whole error packet to `out` and returns its length. `source` is the edge's address, host byte order;
+/// `mtu` the next hop's (too_big only); `packet` the offending packet as it came. `out` has room for kIcmp4ErrorMax /
+/// kIcmp6ErrorMax octets.
+unsigned icmp_error(std::uint8_t* out, IcmpError why, std::uint32_t source, std::uint16_t mtu, const Ipv4& packet,
+                    unsigned length) noexcept;
+unsigned icmp_error(std::uint8_t* out, IcmpError why, std::uint64_t source_high, std::uint64_t source_low,
+                    std::uint16_t mtu, const Ipv6& packet, unsigned length) noexcept;
+
+/// True for an unfragmented echo request with a right checksum (RFC 792, RFC 4443 §4.1).
+bool is_echo_request(const Ipv4& packet, unsigned length) noexcept;
+bool is_echo_request(const Ipv6& packet, unsigned length) noexcept;
+
+/// Writes the reply to such a request and returns its length: addresses swapped, the request's TOS, hop limit 64, no
+/// options (RFC 1122 §3.2.2.6). `out` has room for `length` octets.
+unsigned echo_reply(std::uint8_t* out, const Ipv4& packet, unsigned length) noexcept;
+unsigned echo_reply(std::uint8_t* out, const Ipv6& packet, unsigned length) noexcept;
+
+}  // namespace peerlane
