@@ -1,0 +1,184 @@
+#include "dataplane/pipeline/answer.hpp"
+
+#include "dataplane/pipeline/gre_encap.hpp"
+#include "dataplane/pipeline/mtu_guard.hpp"
+#include "dataplane/pipeline/parse_outer.hpp"
+#include "dataplane/pipeline/tag_push.hpp"
+#include "lib/net/icmp.hpp"
+
+namespace peerlane::dataplane {
+namespace {
+
+/// The peering that answers, and by which of its ends.
+struct Answerer {
+    std::uint32_t peering;
+    Link link;
+};
+
+Answerer answerer(const Snapshot& snapshot, const Burst& burst, std::uint32_t slot) noexcept {
+    if (burst.direction == Direction::to_cloud) {
+        const auto index = burst.attachment[slot];
+        return {snapshot.attachments[index].peering, static_cast<Link>(index % kLinks)};
+    }
+    const TunnelInfo& tunnel = snapshot.tunnels[burst.tunnel[slot]];
+    return {tunnel.peering, snapshot.peerings[tunnel.peering].home};
+}
+
+unsigned next_hop_mtu(const Snapshot& snapshot, const Burst& burst, std::uint32_t slot) noexcept {
+    const bool tunnel = burst.direction == Direction::to_cloud && burst.tunnel[slot] != kNowhere;
+    return tunnel ? snapshot.tunnels[burst.tunnel[slot]].mtu : snapshot.exits[burst.exit[slot]].mtu;
+}
+
+bool may_send_error(Worker& worker, std::uint32_t peering, Nanoseconds now) noexcept {
+    meter::Credit none;
+    return meter::take(worker.state.icmp_buckets[peering], none, {worker.snapshot->icmp_rate, 0}, now, 1);
+}
+
+/// Writes the answer to `out`; 0: there is none to give.
+unsigned write_answer(Worker& worker, const Burst& burst, std::uint32_t slot, std::uint8_t* out,
+                      unsigned room) noexcept {
+    const Snapshot& snapshot = *worker.snapshot;
+    const std::uint8_t* l3 = burst.l3[slot];
+    const unsigned length = burst.length[slot];
+    const bool four = detail::is_ipv4(l3);
+    const auto& packet4 = *reinterpret_cast<const Ipv4*>(l3);
+    const auto& packet6 = *reinterpret_cast<const Ipv6*>(l3);
+    const Fate fate = burst.fate[slot];
+    if (fate == Fate::punted) {
+        if (length == 0 || length > room) { return 0; }
+        if (four) { return is_echo_request(packet4, length) ? echo_reply(out, packet4, length) : 0; }
+        return is_echo_request(packet6, length) ? echo_reply(out, packet6, length) : 0;
+    }
+    const auto [peering, link] = answerer(snapshot, burst, slot);
+    const auto& end = snapshot.peerings[peering].ends[raw(link)];
+    if (!(four ? end.has4 && icmp_may_answer(packet4, length) : end.has6 && icmp_may_answer(packet6, length))) {
+        return 0;
+    }
+    if (!may_send_error(worker, peering, burst.now)) { return 0; }
+    const auto why = fate == Fate::no_route      ? IcmpError::no_route
+                     : fate == Fate::ttl_expired ? IcmpError::time_exceeded
+                                                 : IcmpError::too_big;
+    const auto mtu = static_cast<std::uint16_t>(why == IcmpError::too_big ? next_hop_mtu(snapshot, burst, slot) : 0);
+    return four ? icmp_error(out, why, end.edge4.value, mtu, packet4, length)
+                : icmp_error(out, why, end.edge6.high, end.edge6.low, mtu, packet6, length);
+}
+
+std::uint32_t route_of(const Burst& cause, std::uint32_t slot, const std::uint8_t* reply) noexcept {
+    if (detail::is_ipv4(reply)) {
+        return table::find(cause.routes4[slot], Ip4{reinterpret_cast<const Ipv4*>(reply)->destination.get()});
+    }
+    const auto& six = *reinterpret_cast<const Ipv6*>(reply);
+    return table::find(cause.routes6[slot], Ip6{six.destination_high.get(), six.destination_low.get()});
+}
+
+/// Replies copy the priority of each tag of the frame they answer (802.1Q §6.9.4: the top three bits).
+void copy_priorities(const rte_mbuf* cause, std::uint8_t* reply, const Exit& exit) noexcept {
+    const auto* frame = rte_pktmbuf_mtod(cause, const std::uint8_t*);
+    constexpr unsigned kTag = sizeof(ether::Header);
+    const auto copy = [&](unsigned at) {
+        reply[at] = static_cast<std::uint8_t>((reply[at] & 0x1fU) | (frame[at] & 0xe0U));
+    };
+    copy(kTag);
+    const bool inner = exit.header_length > kTag + sizeof(ether::Tag);
+    if (inner && reinterpret_cast<const ether::Tag*>(frame + kTag)->type.get() == ether::kVlan) {
+        copy(kTag + sizeof(ether::Tag));
+    }
+}
+
+void send_to_customer(Worker& worker, const Burst& cause, std::uint32_t slot) noexcept {
+    Burst& replies = worker.replies;
+    const auto value = route_of(cause, slot, replies.l3[slot]);
+    if (route::kind(value) != route::Kind::customer) { return replies.end(slot, Fate::no_route); }
+    const auto index = route::index(value);
+    const Exit& exit = worker.snapshot->exits[index];
+    replies.exit[slot] = index;
+    if (replies.length[slot] > exit.mtu) { return replies.end(slot, Fate::too_big); }
+    if (!exit.has_mac) { return replies.end(slot, Fate::no_neighbour); }
+    push_slot(replies, slot, exit);
+    copy_priorities(cause.mbuf[slot], rte_pktmbuf_mtod(replies.mbuf[slot], std::uint8_t*), exit);
+    replies.tally[slot] = tally::attachment(index, Direction::to_customer);
+    replies.out_port[slot] = exit.port;
+    replies.end(slot, Fate::sent);
+}
+
+void send_to_cloud(Worker& worker, const Burst& cause, std::uint32_t slot) noexcept {
+    Burst& replies = worker.replies;
+    const auto value = route_of(cause, slot, replies.l3[slot]);
+    if (route::kind(value) != route::Kind::tunnel) { return replies.end(slot, Fate::no_route); }
+    const auto index = route::index(value);
+    const TunnelInfo& tunnel = worker.snapshot->tunnels[index];
+    replies.tunnel[slot] = index;
+    if (replies.length[slot] > tunnel.mtu) { return replies.end(slot, Fate::too_big); }
+    if ((tunnel.flags & TunnelInfo::kNoMac) != 0) { return replies.end(slot, Fate::no_neighbour); }
+    encap_slot(replies, slot, tunnel, worker.snapshot->tunnel_headers[index]);
+    const auto link = static_cast<Link>(tunnel.attachment % kLinks);
+    replies.tally[slot] = tally::tunnel(index, link, Direction::to_cloud);
+    replies.out_port[slot] = tunnel.port;
+    replies.end(slot, Fate::sent);
+}
+
+/// An echo request to one of the edge's own addresses on the core side: no VRF, no tunnel; the gateway takes the reply.
+void answer_core(Worker& worker, const Burst& cause, std::uint32_t slot) noexcept {
+    const PortInfo& port = worker.snapshot->ports[cause.port];
+    auto* frame = rte_pktmbuf_mtod(cause.mbuf[slot], std::uint8_t*);
+    const auto type = reinterpret_cast<const ether::Header*>(frame)->type.get();
+    const auto* l3 = frame + sizeof(ether::Header);
+    const bool four = type == ether::kIpv4;
+    if (!four && type != ether::kIpv6) { return; }
+    const auto& packet4 = *reinterpret_cast<const Ipv4*>(l3);
+    const auto& packet6 = *reinterpret_cast<const Ipv6*>(l3);
+    const unsigned length =
+        four ? packet4.total_length.get() : static_cast<unsigned>(sizeof(Ipv6)) + packet6.payload_length.get();
+    if (!(four ? is_echo_request(packet4, length) : is_echo_request(packet6, length))) { return; }
+    rte_mbuf* mbuf = rte_pktmbuf_alloc(worker.pool);
+    if (mbuf == nullptr) { return; }
+    if (length + sizeof(ether::Header) > rte_pktmbuf_tailroom(mbuf)) { return rte_pktmbuf_free(mbuf); }
+    auto* out = rte_pktmbuf_mtod(mbuf, std::uint8_t*) + sizeof(ether::Header);
+    const unsigned written = four ? echo_reply(out, packet4, length) : echo_reply(out, packet6, length);
+    worker.replies.add(slot, mbuf, out, written);
+    worker.replies.tally[slot] = kNowhere;
+    if (!port.has_gateway_mac) { return worker.replies.end(slot, Fate::no_neighbour); }
+    auto& header = *reinterpret_cast<ether::Header*>(out - sizeof(ether::Header));
+    std::memcpy(header.destination, port.gateway_mac.octets.data(), 6);
+    std::memcpy(header.source, port.mac_address.octets.data(), 6);
+    header.type.set(type);
+    set_frame(mbuf, out - sizeof(ether::Header), written + static_cast<unsigned>(sizeof(ether::Header)));
+    worker.replies.out_port[slot] = cause.port;
+    worker.replies.end(slot, Fate::sent);
+}
+
+}  // namespace
+
+void answer(Worker& worker, Burst& burst) noexcept {
+    const bool to_cloud = burst.direction == Direction::to_cloud;
+    worker.replies.begin_sparse(burst.now, burst.port, to_cloud ? Direction::to_customer : Direction::to_cloud,
+                                Burst::Kind::replies);
+    for (std::uint32_t slot = 0; slot < burst.count; ++slot) {
+        const Fate fate = burst.fate[slot];
+        if (fate != Fate::no_route && fate != Fate::ttl_expired && fate != Fate::too_big && fate != Fate::punted) {
+            continue;
+        }
+        if (!to_cloud && burst.tunnel[slot] == kNowhere) {
+            answer_core(worker, burst, slot);
+            continue;
+        }
+        if (fate == Fate::punted && burst.length[slot] == 0) { continue; }  // ARP, neighbour discovery
+        rte_mbuf* mbuf = rte_pktmbuf_alloc(worker.pool);
+        if (mbuf == nullptr) { continue; }
+        auto* out = rte_pktmbuf_mtod(mbuf, std::uint8_t*);
+        const unsigned length = write_answer(worker, burst, slot, out, rte_pktmbuf_tailroom(mbuf));
+        if (length == 0) {
+            rte_pktmbuf_free(mbuf);
+            continue;
+        }
+        worker.replies.add(slot, mbuf, out, length);
+        worker.replies.tally[slot] = kNowhere;
+        if (to_cloud) {
+            send_to_customer(worker, burst, slot);
+        } else {
+            send_to_cloud(worker, burst, slot);
+        }
+    }
+}
+
+}  // namespace peerlane::dataplane

@@ -1,0 +1,18 @@
+// What the edge says itself: ICMP errors (RFC 792, RFC 1812 §4.3, RFC 4443 §2.4) and echo replies. Off the fast way,
+// once per burst.
+#pragma once
+
+#include "dataplane/pipeline/worker.hpp"
+
+namespace peerlane::dataplane {
+
+/// Answers what ended in no_route, ttl_expired, too_big or at the edge's own address, in slot order. The answers go the
+/// opposite direction, from `route` on in the same VRF, into worker.replies; they are neither policed nor answered
+/// themselves.
+void answer(Worker& worker, Burst& burst) noexcept;
+
+/// Cuts the live slots that have a cut_mtu: the first piece stays in its slot, piece k goes to the same slot of
+/// worker.pieces[k - 1].
+void fragment(Worker& worker, Burst& burst) noexcept;
+
+}  // namespace peerlane::dataplane

@@ -1,0 +1,27 @@
+// (port, S-VID, C-VID) → attachment. From here on every fate is charged to a circuit.
+#pragma once
+
+#include <rte_prefetch.h>
+
+#include "dataplane/pipeline/worker.hpp"
+
+namespace peerlane::dataplane {
+
+/// Fills attachment; brings its cache line on the way.
+inline void classify(Worker& worker, Burst& burst) noexcept {
+    const table::VlanTable& vlans = worker.snapshot->ports[burst.port].vlans;
+    const Attachment* attachments = worker.snapshot->attachments.data();
+    for (std::uint32_t k = 0; k < burst.live_count; ++k) {
+        const std::uint32_t slot = burst.live[k];
+        const std::uint32_t id = vlans.find(burst.tci[slot] & 0xfffU, burst.inner_vid[slot]);
+        burst.attachment[slot] = id;
+        if (id == kNowhere) [[unlikely]] {
+            burst.end(slot, Fate::unknown_vlan);
+            continue;
+        }
+        rte_prefetch0(&attachments[id]);
+    }
+    burst.sweep();
+}
+
+}  // namespace peerlane::dataplane

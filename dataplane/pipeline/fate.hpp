@@ -1,0 +1,106 @@
+// What can become of a packet. One list makes the enum, the names in counters and the table in docs/counters.md.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace peerlane::dataplane {
+
+/// Who answers for a drop: the port alone (the packet belongs to no circuit yet, or the cause is ours), or also the
+/// circuit.
+enum class Charge : std::uint8_t { port, circuit };
+
+// clang-format off
+#define PEERLANE_DROP_REASONS(X)                                                                                        \
+    /* the link */                                                                                                      \
+    X(runt, port, "the frame is too short for its Ethernet header and tags")                                            \
+    X(chained, port, "the packet spans several buffers and cannot be made one")                                         \
+    X(not_for_us, port, "the destination MAC or the outer destination address is somebody else's")                      \
+    X(bad_tag, port, "three tags, an inner tag that is not 0x8100, or VID 0 or 4095")                                   \
+    X(unknown_vlan, port, "no peering has these tags on this port")                                                     \
+    X(multicast, circuit, "a group MAC, or a multicast or broadcast IP destination")                                    \
+    /* the customer's packet, either way */                                                                             \
+    X(not_ip, circuit, "an EtherType that is neither IPv4, IPv6 nor ARP")                                               \
+    X(truncated, circuit, "the IP header or its length runs past the frame")                                            \
+    X(bad_header, circuit, "the IP version, header length or total length is wrong")                                    \
+    X(bad_checksum, circuit, "the IPv4 header checksum is wrong")                                                       \
+    X(oversize, circuit, "the IP packet is longer than the MTU of the port it came in by")                              \
+    X(martian, circuit, "a source or destination that is never forwarded: 0/8, 127/8, 240/4, ::, ::1, fe80::/10")       \
+    X(source_not_accepted, circuit, "the source is outside the peering's accepted prefixes")                            \
+    X(no_route, circuit, "the VRF has no route to the destination")                                                     \
+    X(ttl_expired, circuit, "the TTL or hop limit would reach 0")                                                       \
+    X(too_big, circuit, "larger than the MTU of the way out, and not to be fragmented")                                 \
+    X(policed, circuit, "the bucket of the circuit or of the peering is empty")                                         \
+    X(no_neighbour, circuit, "the MAC of the next hop is not known")                                                    \
+    /* the tunnel */                                                                                                    \
+    X(outer_not_ip, port, "a core frame that is neither IPv4, IPv6 nor ARP")                                            \
+    X(outer_truncated, port, "the outer IP or GRE header runs past the frame")                                          \
+    X(outer_bad_header, port, "the outer IP version, header length or total length is wrong")                           \
+    X(outer_bad_checksum, port, "the outer IPv4 header checksum is wrong")                                              \
+    X(outer_fragment, port, "a fragment of the outer packet")                                                           \
+    X(gre_bad_header, port, "GRE bits 1, 4, 5 or the version are not zero (RFC 2784, RFC 2890)")                        \
+    X(gre_bad_checksum, port, "the GRE checksum is wrong")                                                              \
+    X(unknown_tunnel, port, "no tunnel has these addresses and this key, or this lack of one")                          \
+    X(gre_protocol, circuit, "the GRE protocol type is not that of the IP packet inside")                               \
+    X(ecn_mismatch, circuit, "congestion marked on the outer header of a packet that does not know ECN (RFC 6040)")     \
+    X(from_cloud_to_cloud, circuit, "a packet from a tunnel whose route is a tunnel")                                   \
+    /* our own limits */                                                                                                \
+    X(no_headroom, port, "no room in the buffer before the packet for its encapsulation")                               \
+    X(no_memory, port, "no buffer free for a fragment")                                                                 \
+    X(tx_full, port, "the port's transmit queue is full")
+// clang-format on
+
+/// The fate of one slot of a burst.
+enum class Fate : std::uint8_t {
+    live,    // still on its way
+    sent,    // goes out of Burst::out_port
+    punted,  // delivered locally, with its original frame
+    held,    // waits (for a neighbour)
+#define X(name, charge, meaning) name,
+    PEERLANE_DROP_REASONS(X)
+#undef X
+        count
+};
+
+inline constexpr std::size_t kFirstDrop = static_cast<std::size_t>(Fate::held) + 1;
+inline constexpr std::size_t kDropReasons = static_cast<std::size_t>(Fate::count) - kFirstDrop;
+
+constexpr bool is_drop(Fate fate) noexcept {
+    return static_cast<std::size_t>(fate) >= kFirstDrop;
+}
+/// Index of a drop reason, 0 .. kDropReasons - 1.
+constexpr std::size_t reason_index(Fate fate) noexcept {
+    return static_cast<std::size_t>(fate) - kFirstDrop;
+}
+
+struct DropReason {
+    std::string_view name;
+    Charge charge;
+    std::string_view meaning;
+};
+inline constexpr std::array<DropReason, kDropReasons> kDropReason = {{
+#define X(name, charge, meaning) {#name, Charge::charge, meaning},
+    PEERLANE_DROP_REASONS(X)
+#undef X
+}};
+
+/// Per-circuit cells exist for Charge::circuit reasons only; kCircuitReason maps a reason to its cell (or to
+/// kNoCircuitReason).
+inline constexpr std::uint8_t kNoCircuitReason = 0xff;
+inline constexpr auto kCircuitReason = [] {
+    std::array<std::uint8_t, kDropReasons> cells{};
+    std::uint8_t next = 0;
+    for (std::size_t i = 0; i < kDropReasons; ++i) {
+        cells[i] = kDropReason[i].charge == Charge::circuit ? next++ : kNoCircuitReason;
+    }
+    return cells;
+}();
+inline constexpr std::size_t kCircuitReasons = [] {
+    std::size_t n = 0;
+    for (const auto& reason : kDropReason) { n += reason.charge == Charge::circuit ? 1U : 0U; }
+    return n;
+}();
+
+}  // namespace peerlane::dataplane

@@ -1,0 +1,114 @@
+// The end of every packet: one fate each, counted once; what is not sent is freed.
+#pragma once
+
+#include "dataplane/pipeline/police.hpp"
+#include "dataplane/pipeline/worker.hpp"
+
+namespace peerlane::dataplane {
+
+namespace detail {
+
+/// The circuit's drop cell that a slot is charged to, or kNowhere.
+inline std::uint32_t drop_cell(const Snapshot& snapshot, const Burst& burst, std::uint32_t slot) noexcept {
+    if (burst.charged[slot] == kExitRefused) { return snapshot.exits[burst.exit[slot]].bucket; }
+    if (burst.direction == Direction::to_cloud) {
+        const auto index = burst.attachment[slot];
+        return index == kNowhere ? kNowhere : snapshot.attachments[index].bucket;
+    }
+    const auto tunnel = burst.tunnel[slot];
+    if (tunnel == kNowhere) { return kNowhere; }
+    // Before the route is known the home link stands for the peering.
+    const bool policed = burst.fate[slot] == Fate::policed;
+    return snapshot.exits[policed ? burst.exit[slot] : snapshot.tunnels[tunnel].attachment].bucket;
+}
+
+/// Counts what was not sent, takes back what it was charged, and frees it.
+[[gnu::noinline, gnu::cold]] inline void finish_unsent(Worker& worker, Burst& burst, std::uint32_t slot) noexcept {
+    const Snapshot& snapshot = *worker.snapshot;
+    PortCounters& port = worker.counters.ports[burst.port];
+    const Fate fate = burst.fate[slot];
+    if (fate == Fate::punted) {
+        bump(port.punted);
+    } else {
+        bump(port.dropped);
+        const auto reason = reason_index(fate);
+        bump(worker.counters.drops[reason]);
+        const auto cell = drop_cell(snapshot, burst, slot);
+        if (cell != kNowhere && kCircuitReason[reason] != kNoCircuitReason) {
+            CircuitDrops& drops = worker.counters.circuit_drops[cell];
+            bump(drops.packets[kCircuitReason[reason]]);
+            if (fate == Fate::policed) {
+                const bool entry = burst.direction == Direction::to_cloud && burst.charged[slot] != kExitRefused;
+                const auto overhead = entry ? snapshot.attachments[burst.attachment[slot]].overhead
+                                            : snapshot.exits[burst.exit[slot]].overhead;
+                bump(drops.policed_bytes, burst.length[slot] + overhead);
+            }
+        }
+        if (burst.charged[slot] != 0) { refund(worker, burst, slot); }
+    }
+    rte_pktmbuf_free(burst.mbuf[slot]);
+}
+
+/// A circuit counts the packet it sent; its tunnel, through WorkerState::fragments, the pieces that came of it.
+[[gnu::noinline, gnu::cold]] inline void finish_cut(Worker& worker, const Burst& burst) noexcept {
+    for (std::uint32_t slot = 0; slot < burst.count; ++slot) {
+        if (burst.fate[slot] != Fate::sent || burst.cut_mtu[slot] == 0) { continue; }
+        bump(worker.counters.tallies[burst.tally[slot]].bytes, burst.cut_octets[slot]);
+        bump(worker.counters.fragments[burst.tally[slot]].bytes, -std::uint64_t{burst.cut_octets[slot]});
+    }
+}
+
+/// What the edge made itself; slots are sparse.
+[[gnu::noinline, gnu::cold]] inline void finish_originated(Worker& worker, Burst& burst) noexcept {
+    PortCounters& port = worker.counters.ports[burst.port];
+    auto& tallies = burst.kind == Burst::Kind::pieces ? worker.counters.fragments : worker.counters.tallies;
+    for (std::uint32_t slot = 0; slot < burst.count; ++slot) {
+        if (burst.mbuf[slot] == nullptr) { continue; }
+        bump(port.originated);
+        if (burst.fate[slot] != Fate::sent) {
+            finish_unsent(worker, burst, slot);
+            continue;
+        }
+        bump(port.sent);
+        if (burst.tally[slot] == kNowhere) { continue; }
+        bump(tallies[burst.tally[slot]].packets);
+        bump(tallies[burst.tally[slot]].bytes, burst.length[slot]);
+    }
+    burst.count = 0;
+}
+
+}  // namespace detail
+
+/// Counts every slot of the burst by its fate. Packets sent are the transmitter's; the others are freed here. Call it
+/// once, after the transmitter has taken what it could and given the rest Fate::tx_full.
+inline void finish(Worker& worker, Burst& burst) noexcept {
+    PortCounters& port = worker.counters.ports[burst.port];
+    Tally* tallies = worker.counters.tallies.data();
+    std::uint64_t sent = 0;
+    for (std::uint32_t slot = 0; slot < burst.count; ++slot) {
+        if (burst.fate[slot] != Fate::sent) [[unlikely]] {
+            detail::finish_unsent(worker, burst, slot);
+            continue;
+        }
+        ++sent;
+        Tally& tally = tallies[burst.tally[slot]];
+        bump(tally.packets);
+        bump(tally.bytes, burst.length[slot]);
+    }
+    bump(port.received, burst.count);
+    bump(port.sent, sent);
+    if (burst.cuts) [[unlikely]] { detail::finish_cut(worker, burst); }
+    burst.count = 0;
+}
+
+/// The burst and everything that came of it.
+inline void finish_all(Worker& worker) noexcept {
+    finish(worker, worker.burst);
+    if (worker.replies.count != 0) [[unlikely]] { detail::finish_originated(worker, worker.replies); }
+    for (Burst& pieces : worker.pieces) {
+        if (pieces.count == 0) [[likely]] { break; }
+        detail::finish_originated(worker, pieces);
+    }
+}
+
+}  // namespace peerlane::dataplane

@@ -1,0 +1,45 @@
+// Inner IPv4 packets larger than the way out, DF clear or ignored: cut before they are encapsulated.
+#include "lib/net/fragment.hpp"
+
+#include "dataplane/pipeline/answer.hpp"
+#include "dataplane/pipeline/gre_encap.hpp"
+
+namespace peerlane::dataplane {
+namespace {
+
+void fragment_slot(Worker& worker, Burst& burst, std::uint32_t slot) noexcept {
+    auto& packet = *reinterpret_cast<Ipv4*>(burst.l3[slot]);
+    const unsigned length = burst.length[slot];
+    const auto plan = plan_fragments(packet, length, burst.cut_mtu[slot]);
+    burst.cut_octets[slot] = 0;
+    const unsigned extra = plan.pieces - 1;
+    rte_mbuf* mbufs[kExtraPieces];
+    if (extra > kExtraPieces) { return burst.end(slot, Fate::too_big); }
+    if (rte_pktmbuf_alloc_bulk(worker.pool, mbufs, extra) != 0) { return burst.end(slot, Fate::no_memory); }
+    for (unsigned k = 0; k < extra; ++k) {
+        Burst& pieces = worker.pieces[k];
+        if (pieces.count == 0) { pieces.begin_sparse(burst.now, burst.port, burst.direction, Burst::Kind::pieces); }
+        auto* out = rte_pktmbuf_mtod(mbufs[k], std::uint8_t*);
+        const unsigned written = write_fragment(out, packet, length, plan, k + 1);
+        pieces.add(slot, mbufs[k], out, written);
+        pieces.tunnel[slot] = burst.tunnel[slot];
+        pieces.exit[slot] = burst.exit[slot];
+        pieces.attachment[slot] = burst.attachment[slot];
+        pieces.tally[slot] = burst.tally[slot];
+    }
+    const unsigned first = cut_first_fragment(packet, plan);
+    burst.length[slot] = static_cast<std::uint16_t>(first);
+    burst.cut_octets[slot] = static_cast<std::uint16_t>(length - first);
+}
+
+}  // namespace
+
+void fragment(Worker& worker, Burst& burst) noexcept {
+    for (std::uint32_t k = 0; k < burst.live_count; ++k) {
+        const std::uint32_t slot = burst.live[k];
+        if (burst.cut_mtu[slot] != 0) { fragment_slot(worker, burst, slot); }
+    }
+    burst.sweep();
+}
+
+}  // namespace peerlane::dataplane

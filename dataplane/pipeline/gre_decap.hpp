@@ -1,0 +1,108 @@
+// (local, remote, key) → tunnel, and the packet inside (RFC 2784 §2, RFC 2890 §2, RFC 6040 §4.2).
+#pragma once
+
+#include <rte_prefetch.h>
+
+#include "dataplane/pipeline/parse_ip.hpp"
+#include "dataplane/pipeline/worker.hpp"
+#include "lib/net/ecn.hpp"
+#include "lib/net/headers.hpp"
+
+namespace peerlane::dataplane {
+
+namespace detail {
+/// Checksum over GRE header and payload, with the checksum field as sent (RFC 2784 §2.3).
+[[gnu::noinline, gnu::cold]] inline bool gre_checksum_ok(const std::uint8_t* gre, unsigned length) noexcept {
+    return fold(sum_words(gre, length)) == 0xffff;
+}
+}  // namespace detail
+
+/// Reads the GRE header: l3 and left become the inner packet's, type the protocol; completes identity and hashes it.
+inline void parse_gre(Worker& worker, Burst& burst) noexcept {
+    const auto& table = worker.snapshot->tunnel_table;
+    for (std::uint32_t k = 0; k < burst.live_count; ++k) {
+        const std::uint32_t slot = burst.live[k];
+        const std::uint8_t* header = burst.l3[slot];
+        const unsigned length = burst.gre_length[slot];
+        const auto& gre = *reinterpret_cast<const Gre*>(header);
+        const unsigned flags = gre.flags.get();
+        const bool keyed = (flags & Gre::kKey) != 0;
+        const bool summed = (flags & Gre::kChecksum) != 0;
+        const unsigned size = 4U + (summed ? 4U : 0U) + (keyed ? 4U : 0U) + ((flags & Gre::kSequence) != 0 ? 4U : 0U);
+        if ((flags & Gre::kMustBeZero) != 0 || size > length || summed) [[unlikely]] {
+            const bool malformed = (flags & Gre::kMustBeZero) != 0;
+            if (malformed || size > length || !detail::gre_checksum_ok(header, length)) {
+                burst.end(slot, malformed       ? Fate::gre_bad_header
+                                : size > length ? Fate::outer_truncated
+                                                : Fate::gre_bad_checksum);
+                continue;
+            }
+        }
+        table::TunnelIdentity& identity = burst.identity[slot];
+        identity.has_key = keyed ? 1 : 0;
+        identity.sa = 0;
+        identity.key = keyed ? reinterpret_cast<const Be32*>(header + (summed ? 8 : 4))->get() : 0;
+        burst.hash[slot] = table.hash(identity);
+        table.prefetch_index(burst.hash[slot]);
+        burst.type[slot] = gre.protocol.get();
+        burst.l3[slot] += size;
+        burst.left[slot] = static_cast<std::uint16_t>(length - size);
+    }
+    burst.sweep();
+}
+
+/// Finds the tunnel; all of the identity must match. From here on every fate is charged to a circuit.
+inline void find_tunnel(Worker& worker, Burst& burst) noexcept {
+    const auto& table = worker.snapshot->tunnel_table;
+    using Entry = table::TunnelTable<TunnelPayload>::Entry;
+    const Entry* entries[kBurst];
+    for (std::uint32_t k = 0; k < burst.live_count; ++k) {
+        const std::uint32_t slot = burst.live[k];
+        entries[slot] = table.candidate(burst.hash[slot]);
+        rte_prefetch0(entries[slot]);
+    }
+    for (std::uint32_t k = 0; k < burst.live_count; ++k) {
+        const std::uint32_t slot = burst.live[k];
+        const Entry* entry = entries[slot];
+        if (entry == nullptr || entry->identity != burst.identity[slot]) [[unlikely]] {
+            burst.end(slot, Fate::unknown_tunnel);
+            continue;
+        }
+        burst.tunnel[slot] = entry->payload.tunnel;
+        burst.routes4[slot] = entry->payload.routes4;
+        burst.routes6[slot] = entry->payload.routes6;
+        burst.clamp_mtu[slot] = entry->payload.clamp_mtu;
+        rte_prefetch0(entry->payload.routes4);
+    }
+    burst.sweep();
+}
+
+/// Verifies the inner packet and gives it the congestion marks of the outer one.
+inline void gre_decap(Worker& /*worker*/, Burst& burst) noexcept {
+    for (std::uint32_t k = 0; k < burst.live_count; ++k) {
+        const std::uint32_t slot = burst.live[k];
+        const unsigned type = burst.type[slot];
+        std::uint8_t* l3 = burst.l3[slot];
+        const unsigned version = burst.left[slot] == 0 ? 0 : l3[0] >> 4U;
+        if (version != (type == ether::kIpv4 ? 4U : 6U) || (type != ether::kIpv4 && type != ether::kIpv6))
+            [[unlikely]] {
+            burst.end(slot, burst.left[slot] == 0 ? Fate::truncated : Fate::gre_protocol);
+            continue;
+        }
+        parse_ip_slot(burst, slot, 0xffff, false);
+        if (burst.fate[slot] != Fate::live) [[unlikely]] { continue; }
+        const std::uint8_t inner_tos = version == 4 ? l3[1] : reinterpret_cast<const Ipv6*>(l3)->traffic_class();
+        const std::uint8_t ecn = ecn_decapsulate(inner_tos, burst.outer_tos[slot]);
+        if (ecn == (inner_tos & ip::kEcnMask)) [[likely]] { continue; }
+        if (ecn == kEcnDrop) {
+            burst.end(slot, Fate::ecn_mismatch);
+        } else if (version == 4) {
+            set_ecn(*reinterpret_cast<Ipv4*>(l3), ecn);
+        } else {
+            set_ecn(*reinterpret_cast<Ipv6*>(l3), ecn);
+        }
+    }
+    burst.sweep();
+}
+
+}  // namespace peerlane::dataplane

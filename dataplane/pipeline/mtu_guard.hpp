@@ -1,0 +1,126 @@
+// TTL, size and next hop: the last questions before a packet may be charged and sent. Also the TCP MSS clamp.
+#pragma once
+
+#include "dataplane/pipeline/worker.hpp"
+#include "lib/net/checksum.hpp"
+#include "lib/net/headers.hpp"
+#include "lib/net/mss.hpp"
+
+namespace peerlane::dataplane {
+
+/// Octets a stage may write before the inner packet: one tunnel header with what aligns it.
+inline constexpr unsigned kHeadroom = sizeof(TunnelHeader);
+static_assert(sizeof(ether::Header) + 40 + 8 + 16 + 40 + 8 <= RTE_PKTMBUF_HEADROOM,
+              "Ethernet + IPv6 + UDP + ESP and IV + IPv6 + GRE with key fit before a packet without tags");
+
+/// One way out, as this stage sees it.
+struct WayOut {
+    unsigned mtu;  // largest IP packet, octets
+    bool has_mac;
+    bool ignore_df;
+};
+
+namespace detail {
+
+inline bool is_ipv4(const std::uint8_t* l3) noexcept {
+    return l3[0] >> 4U == 4;
+}
+
+/// Something hinders: says what, in the order a router asks. True if the packet may go on all the same (it will be
+/// cut).
+[[gnu::noinline, gnu::cold]] inline bool judge_way_out(Burst& burst, std::uint32_t slot, const WayOut& way,
+                                                       unsigned room) noexcept {
+    const auto* l3 = burst.l3[slot];
+    const auto fail = [&](Fate why, bool answer) {
+        burst.end(slot, why);
+        burst.answers |= answer;
+        return false;
+    };
+    const bool four = is_ipv4(l3);
+    const auto& header4 = *reinterpret_cast<const Ipv4*>(l3);
+    if ((four ? header4.ttl : reinterpret_cast<const Ipv6*>(l3)->hop_limit) <= 1) {
+        return fail(Fate::ttl_expired, true);
+    }
+    const bool big = burst.length[slot] > way.mtu;
+    if (big && (!four || ((header4.fragment.get() & Ipv4::kDontFragment) != 0 && !way.ignore_df))) {
+        return fail(Fate::too_big, true);
+    }
+    if (!way.has_mac) { return fail(Fate::no_neighbour, false); }
+    if (room < kHeadroom) { return fail(Fate::no_headroom, false); }
+    if (big) {
+        burst.cut_mtu[slot] = static_cast<std::uint16_t>(way.mtu);
+        burst.cuts = true;
+    }
+    return true;
+}
+
+/// Clamps the MSS of an unfragmented TCP segment to what fits `mtu`.
+[[gnu::noinline]] inline void clamp_slot(const Burst& burst, std::uint32_t slot, unsigned mtu) noexcept {
+    auto* l3 = burst.l3[slot];
+    if (is_ipv4(l3)) {
+        const auto& header = *reinterpret_cast<const Ipv4*>(l3);
+        const unsigned skip = header.header_length();
+        if (header.protocol != ip::kTcp || header.is_fragment()) { return; }
+        clamp_mss(l3 + skip, burst.length[slot] - skip, sizeof(Ipv4), mtu);
+    } else if (reinterpret_cast<const Ipv6*>(l3)->next_header == ip::kTcp) {
+        clamp_mss(l3 + sizeof(Ipv6), burst.length[slot] - static_cast<unsigned>(sizeof(Ipv6)), sizeof(Ipv6), mtu);
+    }
+}
+
+}  // namespace detail
+
+/// One slot: may it leave this way? If so its TTL is one less.
+[[gnu::always_inline]] inline void guard_slot(Burst& burst, std::uint32_t slot, const WayOut& way) noexcept {
+    auto* l3 = burst.l3[slot];
+    const auto room = static_cast<unsigned>(l3 - static_cast<std::uint8_t*>(burst.mbuf[slot]->buf_addr));
+    const bool four = detail::is_ipv4(l3);
+    const unsigned ttl = four ? reinterpret_cast<const Ipv4*>(l3)->ttl : reinterpret_cast<const Ipv6*>(l3)->hop_limit;
+    burst.cut_mtu[slot] = 0;
+    if (ttl <= 1 || burst.length[slot] > way.mtu || !way.has_mac || room < kHeadroom) [[unlikely]] {
+        if (!detail::judge_way_out(burst, slot, way, room)) { return; }
+    }
+    if (four) [[likely]] {
+        ipv4_decrement_ttl(*reinterpret_cast<Ipv4*>(l3));
+    } else {
+        reinterpret_cast<Ipv6*>(l3)->hop_limit--;
+    }
+}
+
+namespace detail {
+[[gnu::noinline, gnu::cold]] inline void guard_hairpin(Worker& worker, Burst& burst, std::uint32_t slot) noexcept {
+    const Exit& exit = worker.snapshot->exits[burst.exit[slot]];
+    guard_slot(burst, slot, {exit.mtu, exit.has_mac, false});
+}
+}  // namespace detail
+
+inline void mtu_guard_to_cloud(Worker& worker, Burst& burst) noexcept {
+    const TunnelInfo* tunnels = worker.snapshot->tunnels.data();
+    for (std::uint32_t k = 0; k < burst.live_count; ++k) {
+        const std::uint32_t slot = burst.live[k];
+        const std::uint32_t index = burst.tunnel[slot];
+        if (index == kNowhere) [[unlikely]] {
+            detail::guard_hairpin(worker, burst, slot);
+            continue;
+        }
+        const TunnelInfo& tunnel = tunnels[index];
+        guard_slot(burst, slot,
+                   {tunnel.mtu, (tunnel.flags & TunnelInfo::kNoMac) == 0, (tunnel.flags & TunnelInfo::kIgnoreDf) != 0});
+        if ((tunnel.flags & TunnelInfo::kClampMss) != 0) [[unlikely]] { detail::clamp_slot(burst, slot, tunnel.mtu); }
+    }
+    burst.sweep();
+}
+
+inline void mtu_guard_to_customer(Worker& worker, Burst& burst) noexcept {
+    const Exit* exits = worker.snapshot->exits.data();
+    for (std::uint32_t k = 0; k < burst.live_count; ++k) {
+        const std::uint32_t slot = burst.live[k];
+        const Exit& exit = exits[burst.exit[slot]];
+        guard_slot(burst, slot, {exit.mtu, exit.has_mac, false});
+        if (burst.clamp_mtu[slot] != 0) [[unlikely]] {
+            detail::clamp_slot(burst, slot, std::min<unsigned>(burst.clamp_mtu[slot], exit.mtu));
+        }
+    }
+    burst.sweep();
+}
+
+}  // namespace peerlane::dataplane

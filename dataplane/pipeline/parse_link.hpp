@@ -1,0 +1,96 @@
+// Ethernet and 802.1Q tags of frames from customers (IEEE 802.1Q §9.6; RFC 5517 style QinQ): where the IP header is and
+// which VLANs it wears.
+#pragma once
+
+#include <rte_prefetch.h>
+
+#include "dataplane/pipeline/worker.hpp"
+#include "lib/net/headers.hpp"
+
+namespace peerlane::dataplane {
+
+inline constexpr unsigned kPrefetchAhead = 8;
+
+/// The first six octets at `frame` as a little-endian number; reads eight.
+inline std::uint64_t load_mac(const std::uint8_t* frame) noexcept {
+    std::uint64_t value;
+    std::memcpy(&value, frame, 8);
+    return value & 0xffff'ffff'ffffU;
+}
+
+/// A chain becomes one segment, or the slot is dropped. True if it may go on.
+[[gnu::noinline, gnu::cold]] inline bool linearise(Burst& burst, std::uint32_t slot) noexcept {
+    if (rte_pktmbuf_linearize(burst.mbuf[slot]) == 0) { return true; }
+    burst.end(slot, Fate::chained);
+    return false;
+}
+
+constexpr bool bad_vid(unsigned tci) noexcept {
+    return (tci & 0xfffU) - 1U >= 4094U;
+}  // 0 is a priority tag, 4095 reserved
+
+/// Fills l3, left, type, tci and inner_vid (0 without an inner tag).
+inline void parse_link(Worker& worker, Burst& burst) noexcept {
+    const PortInfo& port = worker.snapshot->ports[burst.port];
+    const std::uint64_t mac = port.mac;
+    const std::uint64_t mac_mask = port.mac_mask;
+    const std::uint32_t count = burst.count;
+    for (std::uint32_t slot = 0; slot < count; ++slot) {
+        rte_mbuf* mbuf = burst.mbuf[slot];
+        if (slot + kPrefetchAhead < count) {
+            rte_prefetch0(rte_pktmbuf_mtod(burst.mbuf[slot + kPrefetchAhead], void*));
+        }
+        if (mbuf->nb_segs != 1) [[unlikely]] {
+            if (!linearise(burst, slot)) { continue; }
+        }
+        auto* frame = rte_pktmbuf_mtod(mbuf, std::uint8_t*);
+        const unsigned length = mbuf->data_len;
+        constexpr unsigned kOneTag = sizeof(ether::Header) + sizeof(ether::Tag);
+        constexpr unsigned kTwoTags = kOneTag + sizeof(ether::Tag);
+        if (length < kOneTag) [[unlikely]] {
+            const bool runt = length < sizeof(ether::Header) ||
+                              ether::is_tpid(reinterpret_cast<const ether::Header*>(frame)->type.get());
+            burst.end(slot, runt ? Fate::runt : Fate::unknown_vlan);
+            continue;
+        }
+        const std::uint64_t destination = load_mac(frame);
+        const bool group = (destination & 1U) != 0;
+        if (!group && ((destination ^ mac) & mac_mask) != 0) [[unlikely]] {
+            burst.end(slot, Fate::not_for_us);
+            continue;
+        }
+        const auto& outer = *reinterpret_cast<const ether::Tag*>(frame + sizeof(ether::Header));
+        if (!ether::is_tpid(reinterpret_cast<const ether::Header*>(frame)->type.get())) [[unlikely]] {
+            burst.end(slot, Fate::unknown_vlan);
+            continue;
+        }
+        const std::uint16_t tci = outer.tci.get();
+        unsigned type = outer.type.get();
+        unsigned inner_vid = 0;
+        unsigned header = kOneTag;
+        bool bad = bad_vid(tci);
+        if (type == ether::kVlan) {
+            if (length < kTwoTags) [[unlikely]] {
+                burst.end(slot, Fate::runt);
+                continue;
+            }
+            const auto& inner = *reinterpret_cast<const ether::Tag*>(frame + kOneTag);
+            inner_vid = inner.tci.get() & 0xfffU;
+            type = inner.type.get();
+            header = kTwoTags;
+            bad |= bad_vid(inner_vid);
+        }
+        if (bad || ether::is_tpid(static_cast<std::uint16_t>(type))) [[unlikely]] {
+            burst.end(slot, Fate::bad_tag);
+            continue;
+        }
+        burst.l3[slot] = frame + header;
+        burst.left[slot] = static_cast<std::uint16_t>(length - header);
+        burst.type[slot] = group ? kGroupMac : static_cast<std::uint16_t>(type);
+        burst.tci[slot] = tci;
+        burst.inner_vid[slot] = static_cast<std::uint16_t>(inner_vid);
+    }
+    burst.sweep();
+}
+
+}  // namespace peerlane::dataplane

@@ -1,0 +1,280 @@
+#include "dataplane/tables/compile.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "config/derive.hpp"
+#include "dataplane/tables/compile_parts.hpp"
+
+namespace peerlane::dataplane {
+namespace {
+
+/// A worker may hold half of the quantum (lib/meter/shared_bucket.hpp).
+struct SharedBy {
+    meter::BucketRate rate;
+    std::uint32_t hold;
+};
+SharedBy bucket_of(BitsPerSecond rate, Bytes burst, unsigned workers) {
+    if (workers == 1) { return {meter::bucket_rate(rate, burst), 0}; }
+    const auto quantum = meter::quantum(burst, workers);
+    const auto shared = meter::shared_rate(rate, burst, workers, quantum);
+    return {shared.parent, static_cast<std::uint32_t>(shared.hold / meter::kUnitsPerByte)};
+}
+
+class Compilation {
+  public:
+    Compilation(const config::Model& model, State& state, const Snapshot* previous, const CompileOptions& options)
+        : model_(model),
+          state_(state),
+          previous_(previous),
+          options_(options),
+          snapshot_(std::make_unique<Snapshot>()) {}
+
+    std::unique_ptr<Snapshot> run() {
+        for (auto* slots : {&state_.circuits, &state_.peerings, &state_.tunnels}) { slots->begin(); }
+        snapshot_->workers = static_cast<unsigned>(state_.workers.size());
+        snapshot_->icmp_rate = meter::bucket_rate(BitsPerSecond{std::uint64_t{model_.edge.icmp_errors_per_second} * 8},
+                                                  Bytes{model_.edge.icmp_errors_per_second});
+        for (std::size_t i = 0; i < model_.ports.size(); ++i) { add_port(i); }
+        vlans_.resize(model_.ports.size());
+        for (const auto& customer : model_.customers) {
+            for (const auto& circuit : customer.circuits) { add_circuit(customer, circuit); }
+        }
+        for (std::size_t i = 0; i < vlans_.size(); ++i) { snapshot_->ports[i].vlans = table::VlanTable(vlans_[i]); }
+        snapshot_->tunnel_table = table::TunnelTable<TunnelPayload>(tunnel_entries_);
+        auto& local = snapshot_->local_addresses;
+        std::sort(local.begin(), local.end());
+        local.erase(std::unique(local.begin(), local.end()), local.end());
+        return std::move(snapshot_);
+    }
+
+  private:
+    void add_port(std::size_t index) {
+        const auto& port = model_.ports[index];
+        PortInfo info;
+        info.name = port.name;
+        info.access = port.role == config::Role::access;
+        info.mtu = port.mtu;
+        const bool live = !options_.device_macs.empty();
+        const Mac documented{{2, 0, 0, 0, 0, static_cast<std::uint8_t>(index)}};
+        info.mac_address = port.mac.value_or(live ? options_.device_macs[index] : documented);
+        std::memcpy(&info.mac, info.mac_address.octets.data(), 6);
+        info.mac_mask = live || port.mac ? 0xffff'ffff'ffffU : 0;
+        info.has_gateway_mac = port.gateway_mac.has_value();
+        info.gateway_mac = port.gateway_mac.value_or(Mac{});
+        if (port.address) { snapshot_->local_addresses.push_back(mapped(IpAddress{port.address->address})); }
+        if (port.address6) { snapshot_->local_addresses.push_back(port.address6->address); }
+        snapshot_->ports.push_back(std::move(info));
+    }
+
+    void add_circuit(const config::Customer& customer, const config::Circuit& circuit) {
+        const auto [slot, fresh] = state_.circuits.take(config::circuit_label(customer, circuit));
+        grow(snapshot_->circuit_rates, slot * kLinks + 1);
+        const auto bucket = bucket_of(circuit.bandwidth, circuit.burst, snapshot_->workers);
+        const auto overhead = static_cast<std::uint16_t>(config::accounting_overhead(circuit));
+        Names::Circuit names{customer.name, circuit.name, slot, {}, overhead, {}};
+        for (const auto& end : circuit.links) {
+            names.links.push_back(end.link);
+            const auto at = slot * kLinks + raw(end.link);
+            snapshot_->circuit_rates[at] = bucket.rate;
+            const auto old = previous_ != nullptr && at < previous_->circuit_rates.size() && !fresh
+                                 ? previous_->circuit_rates[at]
+                                 : meter::BucketRate{};
+            for (const auto way : {Direction::to_cloud, Direction::to_customer}) {
+                const auto cell = circuit_cell(slot, end.link, way);
+                set_bucket(state_.circuit_buckets[cell], Snapshot::Retune::Of::circuit, cell, old, bucket.rate);
+                if (fresh) { forget_circuit(cell); }
+            }
+        }
+        for (const auto& peering : circuit.peerings) {
+            names.peerings.push_back(add_peering(customer, circuit, peering, slot, bucket));
+        }
+        snapshot_->names.circuits.push_back(std::move(names));
+    }
+
+    std::uint32_t add_peering(const config::Customer& customer, const config::Circuit& circuit,
+                              const config::Peering& peering, std::uint32_t circuit_slot, const SharedBy& bucket) {
+        const std::string type(config::to_text(peering.type));
+        const auto identity = config::circuit_label(customer, circuit) + '/' + type;
+        const auto [slot, fresh] = state_.peerings.take(identity);
+        grow(snapshot_->peerings, slot);
+        grow(snapshot_->vrfs, slot);
+        grow(snapshot_->attachments, slot * kLinks + 1);
+        grow(snapshot_->exits, slot * kLinks + 1);
+        const bool has_primary = std::any_of(circuit.links.begin(), circuit.links.end(),
+                                             [](const auto& end) { return end.link == Link::primary; });
+        const Link home = has_primary ? Link::primary : Link::secondary;
+        if (fresh) { forget_peering(slot); }
+
+        Names::Peering names{customer.name,
+                             circuit.name,
+                             type,
+                             slot,
+                             {},
+                             static_cast<std::uint16_t>(config::accounting_overhead(circuit)),
+                             {}};
+        for (const auto& end : circuit.links) { names.links.push_back(end.link); }
+        std::vector<std::uint32_t> tunnel_slots;
+        for (const auto& network : peering.virtual_networks) {
+            tunnel_slots.push_back(take_tunnel(network.tunnel));
+            names.tunnels.push_back(tunnel_slots.back());
+        }
+        snapshot_->vrfs[slot] = compile_vrf(peering, slot, home, tunnel_slots, previous_);
+        for (std::size_t i = 0; i < peering.virtual_networks.size(); ++i) {
+            add_tunnel(names, peering.virtual_networks[i], tunnel_slots[i], slot, home);
+        }
+        add_peering_info(circuit, peering, slot, circuit_slot, home, fresh);
+        for (const auto& end : circuit.links) { add_end(circuit, peering, end, slot, circuit_slot, bucket); }
+        snapshot_->names.peerings.push_back(std::move(names));
+        return slot;
+    }
+
+    void add_peering_info(const config::Circuit& circuit, const config::Peering& peering, std::uint32_t slot,
+                          std::uint32_t circuit_slot, Link home, bool fresh) {
+        PeeringInfo& info = snapshot_->peerings[slot];
+        info.circuit = circuit_slot;
+        info.home = home;
+        for (const auto& link : peering.links) {
+            auto& end = info.ends[raw(link.link)];
+            end.present = true;
+            end.has4 = link.subnet.has_value();
+            end.has6 = link.subnet6.has_value();
+            if (link.subnet) { end.edge4 = config::edge_address(*link.subnet); }
+            if (link.subnet6) { end.edge6 = config::edge_address(*link.subnet6); }
+        }
+        if (fresh) { state_.icmp_buckets[slot].bucket = meter::full_bucket(snapshot_->icmp_rate, options_.now); }
+        info.own_bucket = peering.bandwidth.has_value();
+        if (!info.own_bucket) { return; }
+        const auto bucket = bucket_of(*peering.bandwidth, peering.burst, snapshot_->workers);
+        info.rate = bucket.rate;
+        info.hold = bucket.hold;
+        const bool had =
+            previous_ != nullptr && slot < previous_->peerings.size() && !fresh && previous_->peerings[slot].own_bucket;
+        const auto old = had ? previous_->peerings[slot].rate : meter::BucketRate{};
+        for (const auto& end : circuit.links) {
+            for (const auto way : {Direction::to_cloud, Direction::to_customer}) {
+                const auto cell = circuit_cell(slot, end.link, way);
+                set_bucket(state_.peering_buckets[cell], Snapshot::Retune::Of::peering, cell, old, info.rate);
+            }
+        }
+    }
+
+    void add_end(const config::Circuit& circuit, const config::Peering& peering, const config::CircuitLink& end,
+                 std::uint32_t slot, std::uint32_t circuit_slot, const SharedBy& bucket) {
+        const auto index = slot * kLinks + raw(end.link);
+        const auto& vrf = *snapshot_->vrfs[slot];
+        const auto overhead = static_cast<std::uint16_t>(config::accounting_overhead(circuit));
+        const auto& port = model_.ports[end.port];
+
+        Attachment& attachment = snapshot_->attachments[index];
+        attachment.routes4 = vrf.routes4.get();
+        attachment.routes6 = vrf.routes6.get();
+        attachment.rate = bucket.rate;
+        attachment.bucket = circuit_cell(circuit_slot, end.link, Direction::to_cloud);
+        attachment.peering = slot;
+        attachment.accept = route::accept_bit(end.link);
+        attachment.hold = bucket.hold;
+        attachment.overhead = overhead;
+        attachment.port = static_cast<std::uint8_t>(end.port);
+        attachment.own_bucket = peering.bandwidth.has_value();
+        attachment.valid = true;
+
+        Exit& exit = snapshot_->exits[index];
+        exit.mtu = port.mtu;
+        exit.overhead = overhead;
+        exit.port = attachment.port;
+        exit.own_bucket = attachment.own_bucket;
+        exit.rate = bucket.rate;
+        exit.bucket = circuit_cell(circuit_slot, end.link, Direction::to_customer);
+        exit.peering = slot;
+        compile_link_header(circuit, peering, port, snapshot_->ports[end.port], exit);
+
+        const std::uint16_t outer = circuit.service_vlan.value_or(peering.vlan);
+        const std::uint16_t inner = circuit.service_vlan ? peering.vlan : std::uint16_t{0};
+        vlans_[end.port].push_back({outer, inner, index});
+    }
+
+    std::uint32_t take_tunnel(const config::Tunnel& tunnel) {
+        const auto key = tunnel.key ? std::to_string(raw(*tunnel.key)) : std::string("none");
+        const auto [slot, fresh] =
+            state_.tunnels.take(to_string(tunnel.local) + ' ' + to_string(tunnel.remote) + ' ' + key);
+        if (fresh) { forget_tallies(slot * 4, 4); }
+        return slot;
+    }
+
+    void add_tunnel(const Names::Peering& peering, const config::VirtualNetwork& network, std::uint32_t slot,
+                    std::uint32_t peering_slot, Link home) {
+        const auto& tunnel = network.tunnel;
+        grow(snapshot_->tunnels, slot);
+        grow(snapshot_->tunnel_headers, slot);
+        const auto port = config::core_port_of(model_, tunnel).value_or(0);
+        TunnelInfo& info = snapshot_->tunnels[slot];
+        compile_tunnel(tunnel, model_.ports[port], snapshot_->ports[port], static_cast<std::uint8_t>(port), info,
+                       snapshot_->tunnel_headers[slot]);
+        info.peering = peering_slot;
+        info.attachment = peering_slot * kLinks + raw(home);
+        const auto& vrf = *snapshot_->vrfs[peering_slot];
+        tunnel_entries_.push_back(
+            {tunnel_identity(tunnel),
+             {vrf.routes4.get(), vrf.routes6.get(), slot, tunnel.mss_clamp ? info.mtu : std::uint16_t{0}, 0}});
+        snapshot_->local_addresses.push_back(mapped(tunnel.local));
+        snapshot_->names.tunnels.push_back({peering.customer, peering.circuit, peering.type, network.name,
+                                            to_string(tunnel.local), to_string(tunnel.remote), tunnel.key, slot,
+                                            peering.links});
+    }
+
+    /// New buckets begin full; one that changed is settled by worker 0 when it takes the snapshot up.
+    template <class Of>
+    void set_bucket(meter::SharedBucket& bucket, Of of, std::uint32_t cell, const meter::BucketRate& old,
+                    const meter::BucketRate& rate) {
+        if (old.rate == 0) {
+            bucket.bucket = meter::full_bucket(rate, options_.now);
+        } else if (old.rate != rate.rate || old.depth != rate.depth) {
+            snapshot_->retunes.push_back({of, cell, old, rate});
+        }
+    }
+
+    void forget_circuit(std::uint32_t cell) {
+        for (auto& worker : state_.workers) {
+            worker->circuit_drops[cell] = {};
+            worker->circuit_credits[cell] = {};
+        }
+    }
+    void forget_peering(std::uint32_t slot) {
+        for (auto& worker : state_.workers) {
+            for (unsigned i = 0; i < 4; ++i) { worker->peering_credits[slot * 4 + i] = {}; }
+        }
+        forget_tallies(tally::attachment(slot * kLinks, Direction::to_cloud), kLinks * kDirections);
+    }
+    void forget_tallies(std::uint32_t first, unsigned count) {
+        for (auto& worker : state_.workers) {
+            for (unsigned i = 0; i < count; ++i) { worker->tallies[first + i] = worker->fragments[first + i] = {}; }
+        }
+    }
+
+    template <class Vector>
+    static void grow(Vector& vector, std::size_t index) {
+        if (vector.size() <= index) { vector.resize(index + 1); }
+    }
+
+    const config::Model& model_;
+    State& state_;
+    const Snapshot* previous_;
+    const CompileOptions& options_;
+    std::unique_ptr<Snapshot> snapshot_;
+    std::vector<std::vector<table::VlanTable::Entry>> vlans_;
+    std::vector<table::TunnelTable<TunnelPayload>::Entry> tunnel_entries_;
+};
+
+}  // namespace
+
+State::State(unsigned worker_count) {
+    for (unsigned i = 0; i < worker_count; ++i) { workers.push_back(std::make_unique<WorkerState>()); }
+}
+
+std::unique_ptr<Snapshot> compile(const config::Model& model, State& state, const Snapshot* previous,
+                                  const CompileOptions& options) {
+    return Compilation(model, state, previous, options).run();
+}
+
+}  // namespace peerlane::dataplane

@@ -1,0 +1,193 @@
+#include "dataplane/tables/compile_parts.hpp"
+
+#include <algorithm>
+
+#include "config/derive.hpp"
+#include "lib/net/checksum.hpp"
+#include "lib/net/headers.hpp"
+
+namespace peerlane::dataplane {
+namespace {
+
+std::uint32_t customer(std::uint32_t slot, Link link) noexcept {
+    return route::make(route::Kind::customer, slot * kLinks + raw(link));
+}
+std::uint32_t special(route::Special what) noexcept {
+    return route::make(route::Kind::special, static_cast<std::uint32_t>(what));
+}
+std::uint32_t accepted_everywhere() noexcept {
+    return route::kAcceptPrimary | route::kAcceptSecondary;
+}
+
+/// What differs between the families.
+struct Four {
+    using Address = Ip4;
+    using Prefix = Prefix4;
+    using Route = table::Route4;
+    using Range = table::Range4;
+    static std::optional<Prefix4> subnet(const config::PeeringLink& link) { return link.subnet; }
+    static Prefix4 host(Ip4 address) { return {address, 32}; }
+    /// The network and broadcast addresses of a subnet are no hosts (RFC 1812 §4.2.3.1; a /31 has none, RFC 3021).
+    static void add_broadcasts(std::vector<Route>& routes, Prefix4 subnet) {
+        if (subnet.length > 30) { return; }
+        routes.push_back({host(first_address(subnet)), special(route::Special::broadcast)});
+        routes.push_back({host(last_address(subnet)), special(route::Special::broadcast)});
+    }
+};
+struct Six {
+    using Address = Ip6;
+    using Prefix = Prefix6;
+    using Route = table::Route6;
+    using Range = table::Range6;
+    static std::optional<Prefix6> subnet(const config::PeeringLink& link) { return link.subnet6; }
+    static Prefix6 host(Ip6 address) { return {address, 128}; }
+    static void add_broadcasts(std::vector<Route>& /*routes*/, Prefix6 /*subnet*/) {}
+};
+
+template <class Family>
+std::vector<typename Family::Range> vrf_ranges(const config::Peering& peering, std::uint32_t slot, Link home,
+                                               const std::vector<std::uint32_t>& tunnel_slots) {
+    using Prefix = typename Family::Prefix;
+    using Route = typename Family::Route;
+    std::vector<Route> routes;
+    std::vector<Route> prefixes;
+    for (const auto& prefix : peering.customer_prefixes) {
+        if (const auto* one = std::get_if<Prefix>(&prefix)) {
+            routes.push_back({*one, customer(slot, home)});
+            prefixes.push_back({*one, accepted_everywhere()});
+        }
+    }
+    for (std::size_t i = 0; i < peering.virtual_networks.size(); ++i) {
+        for (const auto& prefix : peering.virtual_networks[i].prefixes) {
+            if (const auto* one = std::get_if<Prefix>(&prefix)) {
+                routes.push_back({*one, route::make(route::Kind::tunnel, tunnel_slots[i])});
+            }
+        }
+    }
+    const auto either = [](std::uint32_t a, std::uint32_t b) { return a | b; };
+    auto accepted = table::longest_prefix_ranges(prefixes);
+    std::vector<Route> own;
+    for (const auto& link : peering.links) {
+        const auto subnet = Family::subnet(link);
+        if (!subnet) { continue; }
+        const auto edge = Family::host(config::edge_address(*subnet));
+        routes.push_back({*subnet, customer(slot, link.link)});
+        Family::add_broadcasts(routes, *subnet);
+        routes.push_back({edge, special(route::Special::local)});
+        const std::vector<Route> connected{{*subnet, route::accept_bit(link.link)}};
+        accepted = table::overlay(accepted, table::longest_prefix_ranges(connected), either);
+        own.push_back({edge, 1});
+    }
+    const auto but_not = [](std::uint32_t a, std::uint32_t b) { return b != 0 ? 0U : a; };
+    accepted = table::overlay(accepted, table::longest_prefix_ranges(own), but_not);
+    return table::overlay(table::longest_prefix_ranges(routes), accepted, either);
+}
+
+void put_mac(std::uint8_t* at, const Mac& mac) {
+    std::copy(mac.octets.begin(), mac.octets.end(), at);
+}
+
+}  // namespace
+
+std::shared_ptr<const Snapshot::Vrf> compile_vrf(const config::Peering& peering, std::uint32_t slot, Link home,
+                                                 const std::vector<std::uint32_t>& tunnel_slots,
+                                                 const Snapshot* previous) {
+    auto ranges4 = vrf_ranges<Four>(peering, slot, home, tunnel_slots);
+    auto ranges6 = vrf_ranges<Six>(peering, slot, home, tunnel_slots);
+    const Snapshot::Vrf* old = nullptr;
+    if (previous != nullptr && slot < previous->vrfs.size()) { old = previous->vrfs[slot].get(); }
+    if (old != nullptr && old->ranges4 == ranges4 && old->ranges6 == ranges6) { return previous->vrfs[slot]; }
+    auto vrf = std::make_shared<Snapshot::Vrf>();
+    vrf->routes4 = old != nullptr && old->ranges4 == ranges4 ? old->routes4 : table::RouteTable4::build(ranges4);
+    vrf->routes6 = old != nullptr && old->ranges6 == ranges6 ? old->routes6 : table::RouteTable6::build(ranges6);
+    vrf->ranges4 = std::move(ranges4);
+    vrf->ranges6 = std::move(ranges6);
+    return vrf;
+}
+
+Ip6 mapped(const IpAddress& address) noexcept {
+    if (const auto* four = std::get_if<Ip4>(&address)) { return {0, table::mapped(*four)}; }
+    return std::get<Ip6>(address);
+}
+
+table::TunnelIdentity tunnel_identity(const config::Tunnel& tunnel) noexcept {
+    const auto local = mapped(tunnel.local);
+    const auto remote = mapped(tunnel.remote);
+    table::TunnelIdentity identity;
+    identity.local_high = local.high;
+    identity.local_low = local.low;
+    identity.remote_high = remote.high;
+    identity.remote_low = remote.low;
+    identity.has_key = tunnel.key ? 1 : 0;
+    identity.key = tunnel.key ? raw(*tunnel.key) : 0;
+    return identity;
+}
+
+void compile_tunnel(const config::Tunnel& tunnel, const config::Port& port, const PortInfo& port_info,
+                    std::uint8_t port_index, TunnelInfo& info, TunnelHeader& header) {
+    const bool six = std::holds_alternative<Ip6>(tunnel.local);
+    const auto overhead = config::tunnel_overhead(tunnel);
+    info.mtu = static_cast<std::uint16_t>(port.mtu - overhead);
+    info.port = port_index;
+    info.header_length = static_cast<std::uint8_t>(sizeof(ether::Header) + overhead);
+    info.flags = static_cast<std::uint8_t>((six ? TunnelInfo::kOuterV6 : 0) | (tunnel.key ? TunnelInfo::kKey : 0) |
+                                           (tunnel.mss_clamp ? TunnelInfo::kClampMss : 0) |
+                                           (tunnel.dscp ? TunnelInfo::kFixedDscp : 0) |
+                                           (tunnel.inner_df == config::InnerDf::ignore ? TunnelInfo::kIgnoreDf : 0) |
+                                           (port_info.has_gateway_mac ? 0 : TunnelInfo::kNoMac));
+    info.dscp = static_cast<std::uint8_t>(tunnel.dscp.value_or(0) << 2U);
+
+    header = {};
+    std::uint8_t* at = header.octets.data() + header.octets.size() - info.header_length;
+    auto& link = *reinterpret_cast<ether::Header*>(at);
+    put_mac(link.destination, port_info.gateway_mac);
+    put_mac(link.source, port_info.mac_address);
+    link.type.set(six ? ether::kIpv6 : ether::kIpv4);
+    at += sizeof(ether::Header);
+    if (six) {
+        auto& ip = *reinterpret_cast<Ipv6*>(at);
+        const auto local = std::get<Ip6>(tunnel.local);
+        const auto remote = std::get<Ip6>(tunnel.remote);
+        ip.next_header = ip::kGre;
+        ip.hop_limit = ip::kHopLimit;
+        ip.source_high.set(local.high);
+        ip.source_low.set(local.low);
+        ip.destination_high.set(remote.high);
+        ip.destination_low.set(remote.low);
+        at += sizeof(Ipv6);
+    } else {
+        auto& ip = *reinterpret_cast<Ipv4*>(at);
+        ip.version_ihl = 0x45;
+        ip.fragment.set(Ipv4::kDontFragment);
+        ip.ttl = ip::kHopLimit;
+        ip.protocol = ip::kGre;
+        ip.source.set(std::get<Ip4>(tunnel.local).value);
+        ip.destination.set(std::get<Ip4>(tunnel.remote).value);
+        info.header_sum = fold(sum_words(at, sizeof(Ipv4)));
+        at += sizeof(Ipv4);
+    }
+    auto& gre = *reinterpret_cast<Gre*>(at);
+    gre.flags.set(tunnel.key ? Gre::kKey : 0);
+    if (tunnel.key) { reinterpret_cast<Be32*>(at + sizeof(Gre))->set(raw(*tunnel.key)); }
+}
+
+void compile_link_header(const config::Circuit& circuit, const config::Peering& peering, const config::Port& port,
+                         const PortInfo& port_info, Exit& exit) {
+    const bool two = circuit.service_vlan.has_value();
+    exit.header_length = static_cast<std::uint8_t>(sizeof(ether::Header) + (two ? 2 : 1) * sizeof(ether::Tag));
+    exit.has_mac = peering.customer_mac.has_value();
+    std::uint8_t* at = exit.header.data() + exit.header.size() - exit.header_length;
+    auto& link = *reinterpret_cast<ether::Header*>(at);
+    put_mac(link.destination, peering.customer_mac.value_or(Mac{}));
+    put_mac(link.source, port_info.mac_address);
+    link.type.set(two ? port.service_tpid : ether::kVlan);
+    auto* tag = reinterpret_cast<ether::Tag*>(at + sizeof(ether::Header));
+    if (two) {
+        tag->tci.set(*circuit.service_vlan);
+        tag->type.set(ether::kVlan);
+        ++tag;
+    }
+    tag->tci.set(peering.vlan);
+}
+
+}  // namespace peerlane::dataplane

@@ -1,0 +1,202 @@
+// Everything control decided, immutable, published by one pointer. The packet path reads it; only compile.cpp writes
+// it. Indices into the arrays are slots of the state (state.hpp): stable as long as the thing they name exists.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lib/base/address.hpp"
+#include "lib/base/types.hpp"
+#include "lib/meter/bucket.hpp"
+#include "lib/table/route_table.hpp"
+#include "lib/table/tunnel_table.hpp"
+#include "lib/table/vlan_table.hpp"
+
+namespace peerlane::dataplane {
+
+inline constexpr unsigned kMaxPorts = 32;
+
+/// The value a VRF's route table answers: who may send from this address (two bits), and where to go for it (kind and
+/// index).
+namespace route {
+inline constexpr std::uint32_t kAcceptPrimary = 1U << 30U;    // accepted as a source on the primary link
+inline constexpr std::uint32_t kAcceptSecondary = 1U << 29U;  // … on the secondary link
+inline constexpr std::uint32_t kKindShift = 27;
+static_assert((kAcceptPrimary | kAcceptSecondary) <= table::kMaxRouteValue);
+inline constexpr std::uint32_t kIndexMask = (1U << kKindShift) - 1;
+enum class Kind : std::uint32_t { none = 0, tunnel = 1, customer = 2, special = 3 };
+enum class Special : std::uint32_t { local = 0, broadcast = 1 };  // the index of Kind::special
+
+constexpr Kind kind(std::uint32_t value) noexcept {
+    return static_cast<Kind>(value >> kKindShift & 3U);
+}
+constexpr std::uint32_t index(std::uint32_t value) noexcept {
+    return value & kIndexMask;
+}
+constexpr std::uint32_t make(Kind kind, std::uint32_t index) noexcept {
+    return static_cast<std::uint32_t>(kind) << kKindShift | index;
+}
+constexpr std::uint32_t accept_bit(Link link) noexcept {
+    return link == Link::primary ? kAcceptPrimary : kAcceptSecondary;
+}
+}  // namespace route
+
+/// An L3 peering on one link, as a packet from the customer meets it. Index: peering slot * 2 + link.
+struct alignas(64) Attachment {
+    const table::RouteTable4* routes4 = nullptr;
+    const table::RouteTable6* routes6 = nullptr;
+    meter::BucketRate rate{};  // of the circuit
+    std::uint32_t bucket =
+        0;  // the circuit's to_cloud bucket and drop cell: circuit slot * 4 + link * 2; to_customer: + 1
+    std::uint32_t peering = 0;   // slot
+    std::uint32_t accept = 0;    // route::accept_bit of the link
+    std::uint32_t hold = 0;      // octets one of several workers may hold of a bucket of this circuit; 0: none
+    std::uint16_t overhead = 0;  // octets the circuit's accounting adds to the IP length
+    std::uint8_t port = 0;
+    bool own_bucket = false;  // the peering has a bucket before the circuit's
+    bool valid = false;
+};
+static_assert(sizeof(Attachment) == 64, "one cache line a packet");
+
+/// The way out to a customer on one link; same index as Attachment. The first half line ends with the link header, so
+/// that one 32-octet copy puts it in front of a packet.
+struct alignas(64) Exit {
+    std::uint16_t mtu = 0;  // largest IP packet, octets
+    std::uint16_t overhead = 0;
+    std::uint8_t port = 0;
+    std::uint8_t header_length = 0;  // 18 or 22
+    bool has_mac = false;
+    bool own_bucket = false;
+    std::uint8_t unused[2]{};
+    std::array<std::uint8_t, 22> header{};  // Ethernet and tags, right-aligned; its last two octets are the EtherType
+    meter::BucketRate rate{};
+    std::uint32_t bucket = 0;  // the circuit's to_customer bucket and drop cell
+    std::uint32_t peering = 0;
+};
+static_assert(sizeof(Exit) == 64 && offsetof(Exit, header) + 22 == 32);
+
+/// What the stages before the encapsulation need of a tunnel. Index: tunnel slot.
+struct TunnelInfo {
+    static constexpr std::uint8_t kOuterV6 = 1, kKey = 2, kClampMss = 4, kIgnoreDf = 8, kFixedDscp = 16, kNoMac = 32;
+    std::uint16_t mtu = 0;  // largest inner IP packet, octets
+    std::uint8_t port = 0;
+    std::uint8_t header_length = 0;  // Ethernet, IP and GRE: 38 .. 62
+    std::uint8_t flags = 0;
+    std::uint8_t dscp = 0;  // in the upper six bits, with kFixedDscp
+    std::uint16_t header_sum =
+        0;                      // folded sum (memory order) of the IPv4 header without total length, TOS and checksum
+    std::uint32_t peering = 0;  // slot
+    std::uint32_t attachment = 0;  // the peering's home link here: what the edge makes itself leaves by it
+};
+static_assert(sizeof(TunnelInfo) == 16);
+
+/// Ethernet + IP + GRE as they stand before the inner packet, right-aligned: one 64-octet copy ends where the inner
+/// packet begins.
+struct alignas(64) TunnelHeader {
+    std::array<std::uint8_t, 64> octets{};
+};
+
+/// What a received tunnel packet finds under its identity.
+struct TunnelPayload {
+    const table::RouteTable4* routes4 = nullptr;
+    const table::RouteTable6* routes6 = nullptr;
+    std::uint32_t tunnel = 0;     // slot
+    std::uint16_t clamp_mtu = 0;  // 0: no MSS clamp
+    std::uint16_t unused = 0;
+};
+
+/// Rarely read facts of a peering. Index: peering slot.
+struct PeeringInfo {
+    struct End {
+        bool present = false;
+        bool has4 = false, has6 = false;
+        Ip4 edge4;
+        Ip6 edge6;
+    };
+    std::array<End, kLinks> ends;  // by Link
+    Link home = Link::primary;     // the link that customer prefixes go to
+    meter::BucketRate rate{};      // of its own bucket
+    std::uint32_t hold = 0;        // as Attachment::hold, of its own bucket
+    bool own_bucket = false;
+    std::uint32_t circuit = 0;  // slot
+};
+
+struct PortInfo {
+    std::string name;
+    bool access = true;
+    std::uint64_t mac = 0;       // the first six octets as a little-endian load sees them
+    std::uint64_t mac_mask = 0;  // 0: any destination is ours (replay without mac:)
+    Mac mac_address;             // what is sent from
+    std::uint16_t mtu = 0;
+    Mac gateway_mac;
+    bool has_gateway_mac = false;
+    table::VlanTable vlans;
+};
+
+/// What the counters are called: control's side of the slots, in configuration order.
+struct Names {
+    struct Circuit {
+        std::string customer, circuit;
+        std::uint32_t slot;
+        std::vector<Link> links;
+        std::uint16_t overhead;
+        std::vector<std::uint32_t> peerings;  // slots
+    };
+    struct Peering {
+        std::string customer, circuit, type;
+        std::uint32_t slot;
+        std::vector<Link> links;
+        std::uint16_t overhead;
+        std::vector<std::uint32_t> tunnels;  // slots
+    };
+    struct Tunnel {
+        std::string customer, circuit, peering, name, local, remote;
+        std::optional<GreKey> key;
+        std::uint32_t slot;
+        std::vector<Link> links;
+    };
+    std::vector<Circuit> circuits;
+    std::vector<Peering> peerings;
+    std::vector<Tunnel> tunnels;
+};
+
+struct Snapshot {
+    std::vector<PortInfo> ports;
+    std::vector<Attachment> attachments;
+    std::vector<Exit> exits;
+    std::vector<PeeringInfo> peerings;
+    std::vector<TunnelInfo> tunnels;
+    std::vector<TunnelHeader> tunnel_headers;
+    table::TunnelTable<TunnelPayload> tunnel_table;
+    std::vector<Ip6> local_addresses;  // the edge's own on the core side, IPv4 mapped (RFC 4291 §2.5.5.2); sorted
+    meter::BucketRate icmp_rate{};     // one "octet" is one error
+    unsigned workers = 1;
+
+    // Parts shared with the snapshots before and after: one VRF's routes each, and what they were built from.
+    struct Vrf {
+        std::uint32_t peering;
+        std::vector<table::Range<Ip4>> ranges4;
+        std::vector<table::Range<Ip6>> ranges6;
+        std::shared_ptr<const table::RouteTable4> routes4;
+        std::shared_ptr<const table::RouteTable6> routes6;
+    };
+    std::vector<std::shared_ptr<const Vrf>> vrfs;  // by peering slot; null where there is none
+
+    // Buckets whose rate or depth differs from the snapshot before: worker 0 settles them when it takes this one up.
+    struct Retune {
+        enum class Of : std::uint8_t { circuit, peering };
+        Of of;
+        std::uint32_t bucket;
+        meter::BucketRate from, to;
+    };
+    std::vector<Retune> retunes;
+    std::vector<meter::BucketRate> circuit_rates;  // circuit slot * 2 + link; rate 0: no such link
+    Names names;
+};
+
+}  // namespace peerlane::dataplane

@@ -1,0 +1,93 @@
+// Everything traffic changes: buckets and counters. It outlives snapshots; a snapshot holds slot numbers into it.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "dataplane/pipeline/fate.hpp"
+#include "dataplane/tables/slots.hpp"
+#include "dataplane/tables/snapshot.hpp"
+#include "lib/base/reserved_array.hpp"
+#include "lib/base/types.hpp"
+#include "lib/meter/bucket.hpp"
+#include "lib/meter/shared_bucket.hpp"
+
+namespace peerlane::dataplane {
+
+inline constexpr std::size_t kMaxCircuits = std::size_t{1} << 16U;
+inline constexpr std::size_t kMaxPeerings = std::size_t{1} << 18U;
+inline constexpr std::size_t kMaxTunnels = std::size_t{1} << 20U;
+static_assert(kMaxTunnels <= route::kIndexMask && kMaxPeerings * kLinks <= route::kIndexMask);
+
+/// A counter has one writer, its worker; readers sum. Plain moves on x86, no locked instruction.
+inline void bump(std::uint64_t& counter, std::uint64_t by = 1) noexcept {
+    const std::atomic_ref<std::uint64_t> cell(counter);
+    cell.store(cell.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+}
+inline std::uint64_t read(const std::uint64_t& counter) noexcept {
+    return std::atomic_ref<std::uint64_t>(const_cast<std::uint64_t&>(counter)).load(std::memory_order_relaxed);
+}
+
+/// Packets and IP octets that went a way. The four of a tunnel (or the four of an attachment pair) share a cache line.
+struct Tally {
+    std::uint64_t packets;
+    std::uint64_t bytes;
+};
+
+/// Where a packet is tallied: first the tunnels, then what meets no tunnel (between a customer and the edge, or back to
+/// the customer).
+namespace tally {
+constexpr std::uint32_t tunnel(std::uint32_t slot, Link link, Direction direction) noexcept {
+    return slot * 4U + raw(link) * 2U + raw(direction);
+}
+inline constexpr std::uint32_t kAttachments = static_cast<std::uint32_t>(kMaxTunnels * 4U);
+constexpr std::uint32_t attachment(std::uint32_t index, Direction direction) noexcept {
+    return kAttachments + index * 2U + raw(direction);
+}
+inline constexpr std::size_t kCells = kAttachments + kMaxPeerings * kLinks * kDirections;
+}  // namespace tally
+
+/// The circuit's bucket and drop cell of (slot, link, direction).
+constexpr std::uint32_t circuit_cell(std::uint32_t slot, Link link, Direction direction) noexcept {
+    return slot * 4U + raw(link) * 2U + raw(direction);
+}
+
+/// Drops that a customer can cause, by kCircuitReason, and the accounted octets of those the bucket took.
+struct CircuitDrops {
+    std::array<std::uint64_t, kCircuitReasons> packets;
+    std::uint64_t policed_bytes;
+};
+
+struct PortCounters {
+    std::uint64_t received, originated, sent, dropped, punted, held;  // by where the packet came in
+    std::uint64_t transmitted;                                        // by where it left
+};
+
+/// One worker's own. Only it writes.
+struct WorkerState {
+    std::array<PortCounters, kMaxPorts> ports{};
+    std::array<std::uint64_t, kDropReasons> drops{};
+    std::uint64_t bursts = 0, packets = 0, busy_cycles = 0, idle_polls = 0;
+    ReservedArray<Tally> tallies{tally::kCells};
+    ReservedArray<Tally> fragments{tally::kCells};  // what cutting packets added: more packets, more header octets
+    ReservedArray<CircuitDrops> circuit_drops{kMaxCircuits * 4};
+    ReservedArray<meter::Credit> circuit_credits{kMaxCircuits * 4};
+    ReservedArray<meter::Credit> peering_credits{kMaxPeerings * 4};
+};
+
+struct State {
+    explicit State(unsigned workers);
+
+    Slots circuits{kMaxCircuits};
+    Slots peerings{kMaxPeerings};
+    Slots tunnels{kMaxTunnels};
+    ReservedArray<meter::SharedBucket> circuit_buckets{kMaxCircuits * 4};  // circuit_cell
+    ReservedArray<meter::SharedBucket> peering_buckets{kMaxPeerings * 4};  // peering slot * 4 + link * 2 + direction
+    ReservedArray<meter::SharedBucket> icmp_buckets{kMaxPeerings};
+    std::vector<std::unique_ptr<WorkerState>> workers;
+};
+
+}  // namespace peerlane::dataplane
