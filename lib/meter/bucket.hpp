@@ -2,6 +2,7 @@
 // and never refuses a flow that keeps to that from idle (RFC 2697's committed bucket, in single-rate use).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <stdexcept>
 
@@ -14,7 +15,8 @@ namespace peerlane::meter {
 inline constexpr std::uint64_t kUnitsPerByte = 8'000'000'000;
 inline constexpr std::uint64_t kMaxRate = 400'000'000'000;  // bit/s
 inline constexpr std::uint64_t kMaxBurst = 2'300'000'000;   // bytes
-static_assert(kMaxBurst <= ~std::uint64_t{0} / kUnitsPerByte);
+// rate × fill_ns is less than depth + rate.
+static_assert(kMaxBurst <= (~std::uint64_t{0} - kMaxRate) / kUnitsPerByte);
 
 /// What a bucket is filled with; the configuration's part, read by any thread.
 struct BucketRate {
@@ -43,27 +45,29 @@ inline Bucket full_bucket(const BucketRate& rate, Nanoseconds now) noexcept {
     return {rate.depth, now};
 }
 
+// Here and below std::min and std::max, not branches: which packet of a burst finds its bucket already up to date, or
+// full, is not predictable.
+
 /// level + units, at most depth.
 inline std::uint64_t raised(std::uint64_t level, std::uint64_t units, std::uint64_t depth) noexcept {
-    const auto room = depth > level ? depth - level : 0;  // a depth just lowered may be below the level
-    return units < room ? level + units : depth;
+    const auto below = std::min(level, depth);  // a depth just lowered may be below the level
+    return below + std::min(units, depth - below);
 }
 
-/// The level at `now`; where that is before bucket.at, the level as it is.
-inline std::uint64_t settled(const Bucket& bucket, const BucketRate& rate, Nanoseconds now) noexcept {
-    const auto elapsed = now > bucket.at ? now - bucket.at : 0;
-    if (elapsed >= rate.fill_ns) { return rate.depth; }
-    return raised(bucket.level, rate.rate * elapsed, rate.depth);  // rate × elapsed < depth
+/// The bucket at `now`; as it was where that is before bucket.at, but at most the depth.
+inline Bucket settled(const Bucket& bucket, const BucketRate& rate, Nanoseconds now) noexcept {
+    const auto at = std::max(now, bucket.at);
+    return {raised(bucket.level, rate.rate * std::min(at - bucket.at, rate.fill_ns), rate.depth), at};
 }
 
 /// Takes the tokens for `cost` bytes and passes (true) if there are enough, and leaves the level otherwise. Time
 /// running backwards refills nothing.
 inline bool take(Bucket& bucket, const BucketRate& rate, Nanoseconds now, std::uint32_t cost) noexcept {
-    const auto level = settled(bucket, rate, now);
-    bucket.at = now > bucket.at ? now : bucket.at;
     std::uint64_t units = 0;
-    const bool passes = !__builtin_mul_overflow(kUnitsPerByte, std::uint64_t{cost}, &units) && units <= level;
-    bucket.level = passes ? level - units : level;
+    const bool huge = __builtin_mul_overflow(kUnitsPerByte, std::uint64_t{cost}, &units);
+    bucket = settled(bucket, rate, now);
+    const bool passes = !huge && units <= bucket.level;
+    bucket.level -= passes ? units : 0;
     return passes;
 }
 
@@ -76,9 +80,8 @@ inline void give_back(Bucket& bucket, const BucketRate& rate, std::uint32_t cost
 
 /// A changed rate or depth: what has arrived so far arrived at the old rate; the level is kept, up to the new depth.
 inline void retune(Bucket& bucket, const BucketRate& from, const BucketRate& to, Nanoseconds now) noexcept {
-    const auto level = settled(bucket, from, now);
-    bucket.at = now > bucket.at ? now : bucket.at;
-    bucket.level = level < to.depth ? level : to.depth;
+    bucket = settled(bucket, from, now);
+    bucket.level = std::min(bucket.level, to.depth);
 }
 
 }  // namespace peerlane::meter

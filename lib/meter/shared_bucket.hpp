@@ -91,10 +91,10 @@ inline bool take(SharedBucket& shared, Credit& credit, const SharedRate& rate, N
     const auto missing = units - credit.units;
     auto seen = load(shared);
     for (;;) {
-        const auto level = settled(seen, rate.parent, now);
+        const auto [level, at] = settled(seen, rate.parent, now);
         if (level < missing) { return false; }
         const auto kept = std::min(level - missing, rate.hold);
-        if (exchange(shared, seen, {level - missing - kept, std::max(seen.at, now)})) {
+        if (exchange(shared, seen, {level - missing - kept, at})) {
             credit.units = kept;
             return true;
         }
@@ -105,8 +105,7 @@ inline bool take(SharedBucket& shared, Credit& credit, const SharedRate& rate, N
 inline void give_back_units(SharedBucket& shared, const SharedRate& rate, std::uint64_t units) noexcept {
     auto seen = load(shared);
     for (;;) {
-        const auto level = raised(seen.level, units, rate.parent.depth);
-        if (exchange(shared, seen, {level, seen.at})) { return; }
+        if (exchange(shared, seen, {raised(seen.level, units, rate.parent.depth), seen.at})) { return; }
     }
 }
 
@@ -123,8 +122,9 @@ inline void give_back(SharedBucket& shared, Credit& credit, const SharedRate& ra
 inline void retune(SharedBucket& shared, const SharedRate& from, const SharedRate& to, Nanoseconds now) noexcept {
     auto seen = load(shared);
     for (;;) {
-        const auto level = std::min(settled(seen, from.parent, now), to.parent.depth);
-        if (exchange(shared, seen, {level, std::max(seen.at, now)})) { return; }
+        auto wanted = seen;
+        retune(wanted, from.parent, to.parent, now);
+        if (exchange(shared, seen, wanted)) { return; }
     }
 }
 

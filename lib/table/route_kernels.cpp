@@ -2,6 +2,7 @@
 #include <immintrin.h>
 
 #include <bit>
+#include <cstring>
 #include <limits>
 
 #include "lib/table/route_table.hpp"
@@ -46,11 +47,38 @@ std::int64_t biased(std::uint64_t number) {
 // How many of a node's keys are below the address, which is the place of the child or range that holds it.
 namespace portable {
 #define PEERLANE_TARGET
-template <class Node, class Key>
-inline unsigned below(const Node& node, Key key) {
-    unsigned count = 0;
-    for (const auto last : node.last) { count += key > last ? 1U : 0U; }
-    return count;
+template <class Key>
+using Vector __attribute__((vector_size(16))) = Key;
+
+/// Compares `vectors` × 16 bytes from the line's beginning, all but the keys before number `first` and from `end` on.
+template <class Key, unsigned first, unsigned end>
+inline unsigned below_of(const void* line, Key key) {
+    constexpr unsigned kLanes = 16 / sizeof(Key);
+    Vector<Key> sum = {};
+    for (unsigned at = 0; at < end; at += kLanes) {
+        Vector<Key> keys;
+        std::memcpy(&keys, static_cast<const Key*>(line) + at, sizeof(keys));
+        Vector<Key> counted = {};
+        for (unsigned lane = 0; lane < kLanes; ++lane) {
+            counted[lane] = at + lane >= first && at + lane < end ? 1 : 0;
+        }
+        sum += (key > keys) & counted;
+    }
+    Key total = 0;
+    for (unsigned lane = 0; lane < kLanes; ++lane) { total += sum[lane]; }
+    return static_cast<unsigned>(total);
+}
+inline unsigned below(const Node4::Inner& node, std::int32_t key) {
+    return below_of<std::int32_t, 1, 16>(&node, key);
+}
+inline unsigned below(const Node4::Leaf& node, std::int32_t key) {
+    return below_of<std::int32_t, 0, 8>(&node, key);
+}
+inline unsigned below(const Node6::Inner& node, std::int64_t key) {
+    return below_of<std::int64_t, 1, 8>(&node, key);
+}
+inline unsigned below(const Node6::Leaf& node, std::int64_t key) {
+    return below_of<std::int64_t, 0, 5>(&node, key);
 }
 #include "lib/table/route_descent.inc"
 #undef PEERLANE_TARGET

@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <stdexcept>
 #include <vector>
@@ -25,7 +26,17 @@ struct TunnelIdentity {
     std::uint32_t has_key : 1 = 0;  ///< the K bit: key 0 is not "no key"
     std::uint32_t sa : 31 = 0;      ///< the SA it arrived through; 0 in clear
 
-    bool operator==(const TunnelIdentity&) const = default;
+    /// Key, K bit and SA as one number.
+    [[nodiscard]] std::uint64_t tail() const noexcept {
+        std::uint64_t number = 0;
+        std::memcpy(&number, reinterpret_cast<const char*>(this) + 32, sizeof(number));
+        return number;
+    }
+    /// Without a branch per field.
+    bool operator==(const TunnelIdentity& other) const noexcept {
+        return ((local_high ^ other.local_high) | (local_low ^ other.local_low) | (remote_high ^ other.remote_high) |
+                (remote_low ^ other.remote_low) | (tail() ^ other.tail())) == 0;
+    }
 };
 static_assert(sizeof(TunnelIdentity) == 40);
 
@@ -75,9 +86,9 @@ class TunnelTable {
     /// The same in steps, for a burst: hash all, prefetch_index() all, candidate() all and prefetch what it returns,
     /// then compare candidate->identity.
     [[nodiscard]] std::uint64_t hash(const TunnelIdentity& identity) const noexcept {
-        const auto tail = std::bit_cast<Words>(identity).word[4];
         return fold(identity.local_high ^ mix_[0], identity.local_low ^ mix_[1]) ^
-               fold(identity.remote_high ^ mix_[2], identity.remote_low ^ mix_[3]) ^ fold(tail ^ mix_[4], mix_[5]);
+               fold(identity.remote_high ^ mix_[2], identity.remote_low ^ mix_[3]) ^
+               fold(identity.tail() ^ mix_[4], mix_[5]);
     }
     void prefetch_index(std::uint64_t hash) const noexcept { __builtin_prefetch(&buckets_[hash & mask_]); }
     /// The only entry that may have this hash, or nullptr.
@@ -94,9 +105,6 @@ class TunnelTable {
 
   private:
     static constexpr unsigned kPlaces = 8;
-    struct Words {
-        std::uint64_t word[5];
-    };
     struct alignas(64) Bucket {
         std::uint32_t tag[kPlaces];
         std::uint32_t place[kPlaces];
