@@ -58,6 +58,17 @@ inline std::uint32_t drop_cell(const Snapshot& snapshot, const Burst& burst, std
     }
 }
 
+/// What came from a customer and goes back to it is tallied on its way out like any other, and here on its way in.
+[[gnu::noinline, gnu::cold]] inline void finish_hairpins(Worker& worker, const Burst& burst) noexcept {
+    for (std::uint32_t slot = 0; slot < burst.count; ++slot) {
+        if (burst.fate[slot] != Fate::sent || burst.tunnel[slot] != kNowhere) { continue; }
+        const bool cut = burst.cuts && burst.cut_mtu[slot] != 0;
+        Tally& tally = worker.counters.tallies[tally::attachment(burst.attachment[slot], Direction::to_cloud)];
+        bump(tally.packets);
+        bump(tally.bytes, burst.length[slot] + (cut ? burst.cut_octets[slot] : 0U));
+    }
+}
+
 /// What the edge made itself; slots are sparse.
 [[gnu::noinline, gnu::cold]] inline void finish_originated(Worker& worker, Burst& burst) noexcept {
     PortCounters& port = worker.counters.ports[burst.port];
@@ -98,6 +109,7 @@ inline void finish(Worker& worker, Burst& burst) noexcept {
     bump(port.received, burst.count);
     bump(port.sent, sent);
     if (burst.cuts) [[unlikely]] { detail::finish_cut(worker, burst); }
+    if (burst.hairpins) [[unlikely]] { detail::finish_hairpins(worker, burst); }
     burst.count = 0;
 }
 

@@ -87,13 +87,14 @@ class Compilation {
             }
         }
         for (const auto& peering : circuit.peerings) {
-            names.peerings.push_back(add_peering(customer, circuit, peering, slot, bucket));
+            names.peerings.push_back(static_cast<std::uint32_t>(snapshot_->names.peerings.size()));
+            add_peering(customer, circuit, peering, slot, bucket);
         }
         snapshot_->names.circuits.push_back(std::move(names));
     }
 
-    std::uint32_t add_peering(const config::Customer& customer, const config::Circuit& circuit,
-                              const config::Peering& peering, std::uint32_t circuit_slot, const SharedBy& bucket) {
+    void add_peering(const config::Customer& customer, const config::Circuit& circuit, const config::Peering& peering,
+                     std::uint32_t circuit_slot, const SharedBy& bucket) {
         const std::string type(config::to_text(peering.type));
         const auto identity = config::circuit_label(customer, circuit) + '/' + type;
         const auto [slot, fresh] = state_.peerings.take(identity);
@@ -126,7 +127,6 @@ class Compilation {
         add_peering_info(circuit, peering, slot, circuit_slot, home, fresh);
         for (const auto& end : circuit.links) { add_end(circuit, peering, end, slot, circuit_slot, bucket); }
         snapshot_->names.peerings.push_back(std::move(names));
-        return slot;
     }
 
     void add_peering_info(const config::Circuit& circuit, const config::Peering& peering, std::uint32_t slot,

@@ -145,7 +145,7 @@ struct Names {
         std::uint32_t slot;
         std::vector<Link> links;
         std::uint16_t overhead;
-        std::vector<std::uint32_t> peerings;  // slots
+        std::vector<std::uint32_t> peerings;  // indices into Names::peerings
     };
     struct Peering {
         std::string customer, circuit, type;

@@ -1,0 +1,176 @@
+#include "dataplane/control/counters.hpp"
+
+#include <algorithm>
+
+#include "config/derive.hpp"
+
+namespace peerlane::dataplane {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::array<Direction, kDirections> kWays{Direction::to_cloud, Direction::to_customer};
+
+/// Sums one cell over the workers; `pieces` adds what fragmenting made of it.
+Passed tallied(const State& state, std::uint32_t cell, bool pieces) {
+    Passed sum;
+    for (const auto& worker : state.workers) {
+        sum.packets += read(worker->tallies[cell].packets);
+        sum.bytes += read(worker->tallies[cell].bytes);
+        if (!pieces) { continue; }
+        sum.packets += read(worker->fragments[cell].packets);
+        sum.bytes += read(worker->fragments[cell].bytes);
+    }
+    return sum;
+}
+
+void add(Passed& sum, const Passed& more) {
+    sum.packets += more.packets;
+    sum.bytes += more.bytes;
+}
+
+Passed peering_passed(const State& state, const Names::Peering& peering, Link link, Direction way) {
+    Passed sum = tallied(state, tally::attachment(peering.slot * kLinks + raw(link), way), false);
+    for (const auto tunnel : peering.tunnels) { add(sum, tallied(state, tally::tunnel(tunnel, link, way), false)); }
+    return sum;
+}
+
+Json reasons_json(const std::array<std::uint64_t, kDropReasons>& drops) {
+    auto json = Json::object();
+    for (std::size_t i = 0; i < kDropReasons; ++i) {
+        if (drops[i] != 0) { json[std::string(kDropReason[i].name)] = drops[i]; }
+    }
+    return json;
+}
+
+std::array<std::uint64_t, kDropReasons> all_drops(const State& state) {
+    std::array<std::uint64_t, kDropReasons> drops{};
+    for (const auto& worker : state.workers) {
+        for (std::size_t i = 0; i < kDropReasons; ++i) { drops[i] += read(worker->drops[i]); }
+    }
+    return drops;
+}
+
+Json ports_json(const Snapshot& snapshot, const State& state) {
+    auto ports = Json::object();
+    for (std::size_t i = 0; i < snapshot.ports.size(); ++i) {
+        PortCounters sum{};
+        for (const auto& worker : state.workers) {
+            const PortCounters& one = worker->ports[i];
+            sum.received += read(one.received);
+            sum.originated += read(one.originated);
+            sum.sent += read(one.sent);
+            sum.dropped += read(one.dropped);
+            sum.punted += read(one.punted);
+            sum.held += read(one.held);
+            sum.transmitted += read(one.transmitted);
+        }
+        ports[snapshot.ports[i].name] = {{"role", snapshot.ports[i].access ? "access" : "core"},
+                                         {"received", sum.received},
+                                         {"originated", sum.originated},
+                                         {"sent", sum.sent},
+                                         {"dropped", sum.dropped},
+                                         {"punted", sum.punted},
+                                         {"held", sum.held},
+                                         {"transmitted", sum.transmitted}};
+    }
+    return ports;
+}
+
+Json circuits_json(const Snapshot& snapshot, const State& state) {
+    auto list = Json::array();
+    for (const auto& circuit : snapshot.names.circuits) {
+        for (const auto link : circuit.links) {
+            for (const auto way : kWays) {
+                const auto counters = circuit_counters(snapshot, state, circuit, link, way);
+                list.push_back({{"customer", circuit.customer},
+                                {"circuit", circuit.circuit},
+                                {"link", config::to_text(link)},
+                                {"direction", to_text(way)},
+                                {"packets", counters.passed.packets},
+                                {"bytes", counters.passed.bytes},
+                                {"policed_packets", counters.policed_packets},
+                                {"policed_bytes", counters.policed_bytes},
+                                {"drops", reasons_json(counters.drops)}});
+            }
+        }
+    }
+    return list;
+}
+
+Json peerings_json(const Snapshot& snapshot, const State& state) {
+    auto list = Json::array();
+    for (const auto& peering : snapshot.names.peerings) {
+        for (const auto link : peering.links) {
+            for (const auto way : kWays) {
+                const auto sum = peering_passed(state, peering, link, way);
+                list.push_back({{"customer", peering.customer},
+                                {"circuit", peering.circuit},
+                                {"peering", peering.type},
+                                {"link", config::to_text(link)},
+                                {"direction", to_text(way)},
+                                {"packets", sum.packets},
+                                {"bytes", sum.bytes}});
+            }
+        }
+    }
+    return list;
+}
+
+Json tunnels_json(const Snapshot& snapshot, const State& state) {
+    auto list = Json::array();
+    for (const auto& tunnel : snapshot.names.tunnels) {
+        for (const auto link : tunnel.links) {
+            for (const auto way : kWays) {
+                const auto sum = tallied(state, tally::tunnel(tunnel.slot, link, way), true);
+                list.push_back({{"customer", tunnel.customer},
+                                {"circuit", tunnel.circuit},
+                                {"peering", tunnel.peering},
+                                {"virtual_network", tunnel.name},
+                                {"local", tunnel.local},
+                                {"remote", tunnel.remote},
+                                {"key", tunnel.key ? Json(raw(*tunnel.key)) : Json()},
+                                {"link", config::to_text(link)},
+                                {"direction", to_text(way)},
+                                {"packets", sum.packets},
+                                {"bytes", sum.bytes}});
+            }
+        }
+    }
+    return list;
+}
+
+}  // namespace
+
+std::string_view to_text(Direction direction) noexcept {
+    return direction == Direction::to_cloud ? "to_cloud" : "to_customer";
+}
+
+CircuitCounters circuit_counters(const Snapshot& snapshot, const State& state, const Names::Circuit& circuit, Link link,
+                                 Direction direction) {
+    CircuitCounters sum;
+    for (const auto peering : circuit.peerings) {
+        add(sum.passed, peering_passed(state, snapshot.names.peerings[peering], link, direction));
+    }
+    sum.passed.bytes += sum.passed.packets * circuit.overhead;
+    const auto cell = circuit_cell(circuit.slot, link, direction);
+    for (const auto& worker : state.workers) {
+        const CircuitDrops& drops = worker->circuit_drops[cell];
+        for (std::size_t i = 0; i < kDropReasons; ++i) {
+            if (kCircuitReason[i] != kNoCircuitReason) { sum.drops[i] += read(drops.packets[kCircuitReason[i]]); }
+        }
+        sum.policed_bytes += read(drops.policed_bytes);
+    }
+    sum.policed_packets = sum.drops[reason_index(Fate::policed)];
+    return sum;
+}
+
+Json counters_json(const Snapshot& snapshot, const State& state) {
+    return {{"ports", ports_json(snapshot, state)},
+            {"drops", reasons_json(all_drops(state))},
+            {"circuits", circuits_json(snapshot, state)},
+            {"peerings", peerings_json(snapshot, state)},
+            {"tunnels", tunnels_json(snapshot, state)}};
+}
+
+}  // namespace peerlane::dataplane

@@ -1,0 +1,38 @@
+// Counters for people and programs: the workers' own, summed, under the names the contract knows (docs/counters.md).
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "dataplane/tables/snapshot.hpp"
+#include "dataplane/tables/state.hpp"
+
+namespace peerlane::dataplane {
+
+/// What went one way through a circuit, a peering or a tunnel.
+struct Passed {
+    std::uint64_t packets = 0;
+    std::uint64_t bytes = 0;  // IP octets
+};
+
+/// One circuit's link and direction.
+struct CircuitCounters {
+    Passed passed;  // bytes in the octets of the circuit's accounting
+    std::uint64_t policed_packets = 0, policed_bytes = 0;
+    std::array<std::uint64_t, kDropReasons> drops{};  // `policed` included
+};
+
+CircuitCounters circuit_counters(const Snapshot& snapshot, const State& state, const Names::Circuit& circuit, Link link,
+                                 Direction direction);
+
+/// All of it: `ports`, `drops`, `circuits`, `peerings`, `tunnels`. Any thread that keeps `snapshot` alive; the workers
+/// may go on: each number is right by itself, sums of several may be a burst apart.
+nlohmann::ordered_json counters_json(const Snapshot& snapshot, const State& state);
+
+/// The same names in text: "to_cloud", "primary".
+std::string_view to_text(Direction direction) noexcept;
+
+/// A table for people: each circuit that saw traffic, by link and direction, and what the ports dropped for no circuit.
+/// `elapsed` in nanoseconds makes bits/s; 0 leaves them out.
+std::string summary(const Snapshot& snapshot, const State& state, Nanoseconds elapsed);
+
+}  // namespace peerlane::dataplane

@@ -1,0 +1,87 @@
+// The command line.
+#include <CLI/CLI.hpp>
+#include <exception>
+#include <iostream>
+
+#include "config/load.hpp"
+#include "config/reference.hpp"
+#include "config/schema.hpp"
+#include "dataplane/control/findings.hpp"
+#include "dataplane/replay.hpp"
+
+namespace peerlane::dataplane {
+namespace {
+
+constexpr int kFailed = 1;
+
+int check(const std::string& file) {
+    const auto loaded = config::load(file);
+    std::cerr << to_text(loaded.findings);
+    if (!loaded.ok()) { return kFailed; }
+    std::size_t circuits = 0;
+    std::size_t peerings = 0;
+    for (const auto& customer : loaded.model.customers) {
+        circuits += customer.circuits.size();
+        for (const auto& circuit : customer.circuits) { peerings += circuit.peerings.size(); }
+    }
+    std::cout << file << ": valid: " << loaded.model.ports.size() << " ports, " << loaded.model.customers.size()
+              << " customers, " << circuits << " circuits, " << peerings << " peerings\n";
+    return 0;
+}
+
+ReplayInput parse_input(const std::string& text) {
+    const auto equals = text.find('=');
+    if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
+        throw CLI::ValidationError("--in", "`" + text + "` is not PORT=FILE.pcap");
+    }
+    return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
+void add_check(CLI::App& app, int& status) {
+    auto* command = app.add_subcommand("check", "validate a configuration; every error at once");
+    auto file = std::make_shared<std::string>();
+    command->add_option("--config", *file, "the configuration")->required();
+    command->callback([file, &status] { status = check(*file); });
+}
+
+void add_replay(CLI::App& app, int& status) {
+    auto* command = app.add_subcommand("replay", "run captures through the edge; no privilege, no device");
+    auto options = std::make_shared<ReplayOptions>();
+    auto inputs = std::make_shared<std::vector<std::string>>();
+    command->add_option("--config", options->config, "the configuration")->required();
+    command->add_option("--in", *inputs, "PORT=FILE.pcap, once for each input")->required();
+    command->add_option("--out-dir", options->out_dir, "where PORT.pcap is written for every port")->required();
+    command->add_option("--json", options->json, "write all counters to this file; - for standard output");
+    command->callback([options, inputs, &status] {
+        for (const auto& input : *inputs) { options->inputs.push_back(parse_input(input)); }
+        status = replay(*options);
+    });
+}
+
+void add_documents(CLI::App& app) {
+    app.add_subcommand("schema", "print the JSON Schema of the configuration")->callback([] {
+        std::cout << config::json_schema();
+    });
+    app.add_subcommand("reference", "print the reference page of the configuration")->callback([] {
+        std::cout << config::reference_markdown();
+    });
+}
+
+}  // namespace
+}  // namespace peerlane::dataplane
+
+int main(int count, char** arguments) {
+    CLI::App app("peerlane: the edge of a private-connectivity service", "peerlane");
+    app.require_subcommand(1);
+    int status = 0;
+    peerlane::dataplane::add_check(app, status);
+    peerlane::dataplane::add_replay(app, status);
+    peerlane::dataplane::add_documents(app);
+    try {
+        app.parse(count, arguments);
+    } catch (const CLI::ParseError& error) { return app.exit(error); } catch (const std::exception& error) {
+        std::cerr << "peerlane: " << error.what() << '\n';
+        return peerlane::dataplane::kFailed;
+    }
+    return status;
+}
