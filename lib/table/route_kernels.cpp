@@ -143,7 +143,8 @@ std::uint32_t find(const RouteTable4* table, Ip4 address) noexcept {
 }
 
 std::uint32_t find(const RouteTable6* table, const Ip6& address) noexcept {
-    return portable::descend6(block(table), address);
+    const auto value = portable::descend<Node6>(block(table), 0, biased(address.high));
+    return portable::resolve(table, value, address.low);
 }
 
 bool supported(CpuVariant variant) noexcept {

@@ -81,7 +81,7 @@ std::uint32_t find(const RouteTable4* table, Ip4 address) noexcept;
 std::uint32_t find(const RouteTable6* table, const Ip6& address) noexcept;
 
 /// A burst's look-ups: for each k < count, with s = slots[k]: value[s] = table[s] at address[s]; a null table gives 0.
-/// Entries of other slots are neither read nor written.
+/// Entries of other slots are neither read nor written. At most 256 slots.
 struct Lookup4 {
     const RouteTable4* const* table;
     const std::uint32_t* address;  ///< host byte order

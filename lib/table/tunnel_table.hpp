@@ -23,8 +23,8 @@ struct TunnelIdentity {
     std::uint64_t remote_high = 0;
     std::uint64_t remote_low = 0;
     std::uint32_t key = 0;          ///< host byte order; 0 where has_key is 0
-    std::uint32_t has_key : 1 = 0;  ///< the K bit: key 0 is not "no key"
-    std::uint32_t sa : 31 = 0;      ///< the SA it arrived through; 0 in clear
+    std::uint32_t has_key : 1 = 0;  ///< the K bit: key 0 is not "no key"; assign `x & 1U`
+    std::uint32_t sa : 31 = 0;      ///< the SA it arrived through, 0 in clear; assign `x & 0x7fff'ffffU`
 
     /// Key, K bit and SA as one number.
     [[nodiscard]] std::uint64_t tail() const noexcept {

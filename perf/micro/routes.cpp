@@ -41,16 +41,17 @@ struct V6 {
     static void run(const Kernels& kernels, const Lookup6& lookup) { kernels.lookup6(lookup); }
 };
 
-/// Every VRF in turn, in shuffled order, at addresses of its routes, most of them in different ones each time.
+/// VRFs in random order, at addresses of their routes. With `mixed` VRFs have 1 .. 2 × routes - 1 of them.
 template <class Family>
-void measure_vrfs(const char* family, std::size_t vrfs, std::size_t routes) {
+void measure_vrfs(const char* family, std::size_t vrfs, std::size_t routes, bool mixed = false) {
     std::mt19937_64 random(7);
     std::vector<std::shared_ptr<const typename Family::Table>> tables;
     std::vector<std::vector<typename Family::Prefix>> prefixes(vrfs);
     std::size_t bytes = 0;
     for (auto& own : prefixes) {
         std::vector<Route<typename Family::Prefix>> list;
-        for (std::size_t i = 0; i < routes; ++i) {
+        const auto count = mixed ? 1 + random() % (2 * routes - 1) : routes;
+        for (std::size_t i = 0; i < count; ++i) {
             own.push_back(random_prefix(random, typename Family::Prefix{}));
             list.push_back({own.back(), static_cast<std::uint32_t>(i + 1)});
         }
@@ -63,7 +64,7 @@ void measure_vrfs(const char* family, std::size_t vrfs, std::size_t routes) {
     for (std::size_t i = 0; i < kPackets; ++i) {
         const auto vrf = random() % vrfs;
         table[i] = tables[vrf].get();
-        address[i] = inside(random, prefixes[vrf][random() % routes]);
+        address[i] = inside(random, prefixes[vrf][random() % prefixes[vrf].size()]);
     }
     std::uint8_t slots[kBurst];
     for (unsigned i = 0; i < kBurst; ++i) { slots[i] = static_cast<std::uint8_t>(i); }
@@ -72,8 +73,8 @@ void measure_vrfs(const char* family, std::size_t vrfs, std::size_t routes) {
         const auto chosen = kernels(variant);
         const char* names[] = {"portable", "AVX2", "AVX-512"};
         const auto name = std::string(family) + " route, " + std::to_string(vrfs) + " VRFs x " +
-                          std::to_string(routes) + " (" + std::to_string(bytes >> 10U) + " KiB), " +
-                          names[static_cast<unsigned>(variant)];
+                          std::to_string(routes) + (mixed ? " mixed (" : " (") + std::to_string(bytes >> 10U) +
+                          " KiB), " + names[static_cast<unsigned>(variant)];
         measure(name.c_str(), kPackets, [&] {
             for (std::size_t i = 0; i < kPackets; i += kBurst) {
                 Family::run(chosen, {&table[i], &address[i], &value[i], slots, kBurst});
@@ -89,9 +90,11 @@ void measure_routes() {
     for (const auto& [vrfs, routes] : {std::pair{1U, 10U}, {4'000U, 10U}, {100U, 4'000U}}) {
         measure_vrfs<V4>("IPv4", vrfs, routes);
     }
+    measure_vrfs<V4>("IPv4", 1'000, 100, true);
     for (const auto& [vrfs, routes] : {std::pair{1U, 10U}, {4'000U, 10U}, {100U, 4'000U}}) {
         measure_vrfs<V6>("IPv6", vrfs, routes);
     }
+    measure_vrfs<V6>("IPv6", 1'000, 100, true);
 }
 
 }  // namespace peerlane::perf

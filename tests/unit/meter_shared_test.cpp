@@ -116,6 +116,19 @@ TEST(SharedBucket, AConformingFlowLosesNothing) {
     }
 }
 
+TEST(SharedBucket, RefusesOnlyWhatParentAndOwnCreditCannotCover) {
+    const auto rate = shared_rate(BitsPerSecond{8'000}, Bytes{1'000'000}, 2);
+    ASSERT_GE(rate.hold, 1'000 * kUnitsPerByte);
+    SharedBucket shared;
+    shared.bucket = {.level = 500 * kUnitsPerByte, .at = 0};
+    Credit credit{700 * kUnitsPerByte};
+    EXPECT_FALSE(take(shared, credit, rate, 0, 1'201));
+    EXPECT_EQ(shared.bucket.level, 500 * kUnitsPerByte);
+    EXPECT_EQ(credit.units, 700 * kUnitsPerByte);
+    EXPECT_TRUE(take(shared, credit, rate, 0, 1'200));
+    EXPECT_EQ(shared.bucket.level + credit.units, 0U);
+}
+
 TEST(SharedBucket, WithoutQuantumIsExact) {
     SCOPED_TRACE("seed " + std::to_string(kSeed));
     std::mt19937_64 random(kSeed + 2);

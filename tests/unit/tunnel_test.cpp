@@ -93,6 +93,17 @@ TEST(TunnelTable, AgreesWithAMap) {
     }
 }
 
+/// The hash alone tells nearly all identities apart; this is the comparison behind it.
+TEST(TunnelIdentity, EveryBitCounts) {
+    SCOPED_TRACE("seed " + std::to_string(kSeed));
+    std::mt19937_64 random(kSeed);
+    for (int i = 0; i < 100; ++i) {
+        const auto id = random_identity(random);
+        ASSERT_TRUE(id == TunnelIdentity{id});
+        for (const auto& near : one_bit_away(id)) { ASSERT_FALSE(id == near); }
+    }
+}
+
 TEST(TunnelTable, KeyZeroIsNotNoKey) {
     const TunnelIdentity none{.local_low = mapped(Ip4{1}), .remote_low = mapped(Ip4{2})};
     auto zero = none;
