@@ -1,0 +1,31 @@
+// Cycles per packet at one point of the grid.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "perf/pipeline/bench.hpp"
+#include "perf/pipeline/yardstick.hpp"
+
+namespace peerlane::perf {
+
+struct Row {
+    std::string direction;
+    unsigned size = 0, circuits = 0, buffers = 0;
+    double cycles_median = 0, cycles_min = 0;
+    double floor_median = 0, floor_min = 0;
+    double ratio = 0;                                    // of the medians
+    double yardstick = 0;                                // median cycles per seal
+    std::vector<std::pair<std::string, double>> stages;  // median of each, in order
+};
+
+/// The median of what `samples` holds, which is put out of order.
+double median(std::vector<double>& samples);
+
+/// `windows` windows of pipeline, floor, stage by stage and yardstick, in turn, each over all buffers, which are
+/// restored before.
+void measure(Product& product, Floor& floor, Buffers& buffers, Direction direction, Yardstick& yardstick,
+             unsigned windows, Row& row);
+
+}  // namespace peerlane::perf
