@@ -1,6 +1,8 @@
 // The field table: the file, the edge, ports, customers and circuits. Leaves come first.
 #include "config/fields.hpp"
 
+#include <algorithm>
+
 #include "config/store.hpp"
 
 namespace peerlane::config {
@@ -298,6 +300,13 @@ constexpr Mapping kIncluded{.name = "included",
                             .meaning = "An included file holds customers only.",
                             .fields = kIncludedFields};
 
+void collect(const Mapping& mapping, std::vector<const Mapping*>& into) {
+    if (std::ranges::find(into, &mapping) != into.end()) return;
+    into.push_back(&mapping);
+    for (const Field& field : mapping.fields)
+        if (field.mapping != nullptr) collect(*field.mapping, into);
+}
+
 }  // namespace
 
 const Mapping& top_mapping() {
@@ -305,6 +314,13 @@ const Mapping& top_mapping() {
 }
 const Mapping& included_mapping() {
     return kIncluded;
+}
+
+std::vector<const Mapping*> all_mappings() {
+    std::vector<const Mapping*> mappings;
+    collect(kTop, mappings);
+    collect(kIncluded, mappings);
+    return mappings;
 }
 
 }  // namespace peerlane::config

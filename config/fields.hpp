@@ -6,6 +6,7 @@
 #include <span>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "config/model.hpp"
 
@@ -104,6 +105,9 @@ extern const Mapping kPeeringMapping;
 const Mapping& top_mapping();
 /// An included file; its object is a Model.
 const Mapping& included_mapping();
+
+/// Every mapping, each once, parents before children; the included file last.
+std::vector<const Mapping*> all_mappings();
 
 inline constexpr std::uint32_t kNoPort = ~std::uint32_t{0};
 inline constexpr std::uint64_t kMinRate = 1'000;

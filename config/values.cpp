@@ -93,10 +93,9 @@ Parsed parse_reference(const Field& field, std::string_view text, const Model& m
         return {std::uint64_t{kNoPort},
                 Complaint{fmt::format("{}: there is no port {}", field.name, in_quotes(text)), suggest(text, known)}};
     }
-    const auto index = static_cast<std::uint64_t>(port - model.ports.begin());
-    if (port->role == Role::access) return good(index);
-    return {index, Complaint{fmt::format("{}: port {} has the role core", field.name, in_quotes(text)),
-                             "name a port with `role: access`"}};
+    if (port->role == Role::access) return good(static_cast<std::uint64_t>(port - model.ports.begin()));
+    return {std::uint64_t{kNoPort}, Complaint{fmt::format("{}: port {} has the role core", field.name, in_quotes(text)),
+                                              "name a port with `role: access`"}};
 }
 
 bool looks_null(std::string_view text, bool plain) {
