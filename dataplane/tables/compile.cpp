@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <stdexcept>
 
 #include "config/derive.hpp"
 #include "dataplane/tables/compile_parts.hpp"
@@ -31,6 +32,9 @@ class Compilation {
           snapshot_(std::make_unique<Snapshot>()) {}
 
     std::unique_ptr<Snapshot> run() {
+        if (model_.ports.size() > kMaxPorts) {
+            throw std::length_error("more than " + std::to_string(kMaxPorts) + " ports in one edge");
+        }
         for (auto* slots : {&state_.circuits, &state_.peerings, &state_.tunnels}) { slots->begin(); }
         snapshot_->workers = static_cast<unsigned>(state_.workers.size());
         snapshot_->icmp_rate = meter::bucket_rate(BitsPerSecond{std::uint64_t{model_.edge.icmp_errors_per_second} * 8},
