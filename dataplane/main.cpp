@@ -7,6 +7,7 @@
 #include "config/reference.hpp"
 #include "config/schema.hpp"
 #include "dataplane/control/findings.hpp"
+#include "dataplane/live_commands.hpp"
 #include "dataplane/replay.hpp"
 
 namespace peerlane::dataplane {
@@ -76,6 +77,7 @@ int main(int count, char** arguments) {
     int status = 0;
     peerlane::dataplane::add_check(app, status);
     peerlane::dataplane::add_replay(app, status);
+    peerlane::dataplane::add_live_commands(app, status);
     peerlane::dataplane::add_documents(app);
     try {
         app.parse(count, arguments);

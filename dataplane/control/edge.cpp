@@ -1,0 +1,259 @@
+#include "dataplane/control/edge.hpp"
+
+#include <poll.h>
+#include <rte_launch.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <ctime>
+#include <iostream>
+
+#include "config/load.hpp"
+#include "dataplane/control/commands.hpp"
+#include "dataplane/control/counters.hpp"
+#include "dataplane/control/findings.hpp"
+#include "dataplane/control/server.hpp"
+#include "dataplane/io/failure.hpp"
+#include "dataplane/io/live_eal.hpp"
+#include "dataplane/io/log.hpp"
+#include "dataplane/io/port.hpp"
+
+namespace peerlane::dataplane {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kTick = 1000;  // milliseconds: links and stuck clients are looked at
+
+/// SIGTERM, SIGINT and SIGHUP as a file; every thread started later has them blocked.
+class Signals {
+  public:
+    Signals() {
+        sigset_t set;
+        sigemptyset(&set);
+        for (const int signal : {SIGTERM, SIGINT, SIGHUP}) { sigaddset(&set, signal); }
+        sigprocmask(SIG_BLOCK, &set, nullptr);
+        file_ = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+        if (file_ < 0) { throw Failure("signals", std::strerror(errno), "allow more open files"); }
+    }
+    ~Signals() { close(file_); }
+    Signals(const Signals&) = delete;
+    Signals& operator=(const Signals&) = delete;
+    Signals(Signals&&) = delete;
+    Signals& operator=(Signals&&) = delete;
+
+    [[nodiscard]] int file() const noexcept { return file_; }
+    /// The next one waiting, or 0.
+    [[nodiscard]] int next() const noexcept {
+        signalfd_siginfo info{};
+        return ::read(file_, &info, sizeof(info)) == sizeof(info) ? static_cast<int>(info.ssi_signo) : 0;
+    }
+
+  private:
+    int file_;
+};
+
+std::vector<PortSetup> port_setups(const config::Model& model) {
+    std::vector<PortSetup> setups;
+    for (const auto& port : model.ports) {
+        const unsigned tags = port.role == config::Role::access ? 2 : 0;
+        setups.push_back({port.name, parse_device(port.device, "port " + port.name), port.mtu, tags, port.mac});
+    }
+    return setups;
+}
+
+LiveSetup live_setup(const config::Edge& edge, const std::vector<PortSetup>& ports) {
+    LiveSetup setup{plan_memory(Ports::megabytes(ports, edge.workers)), {}, edge.workers, edge.cores};
+    for (const auto& port : ports) { setup.devices.push_back(port.device); }
+    return setup;
+}
+
+std::vector<Mac> macs(const Ports& ports) {
+    std::vector<Mac> all;
+    for (const auto& port : ports.all()) { all.push_back(port.mac); }
+    return all;
+}
+
+std::string text(const Mac& mac) {
+    return fmt::format("{:02x}", fmt::join(mac.octets, ":"));
+}
+
+Json ports_json(const Ports& ports) {
+    auto list = Json::array();
+    for (const auto& port : ports.all()) {
+        const auto link = Ports::link(port);
+        list.push_back({{"device", port.setup.device.arguments},
+                        {"driver", port.driver},
+                        {"mac", text(port.mac)},
+                        {"mtu", port.setup.mtu},
+                        {"promiscuous", port.promiscuous},
+                        {"rx_queues", port.rx_queues},
+                        {"tx_queues", port.tx_queues},
+                        {"link", link.up ? "up" : "down"},
+                        {"link_mbps", link.megabits}});
+    }
+    return list;
+}
+
+/// The threads, from their start to their end; they end with it.
+class Workers {
+  public:
+    Workers(State& state, const Ports& ports, Publication& publication, const TscClock& clock, bool sleeps) {
+        const auto count = static_cast<unsigned>(state.workers.size());
+        for (unsigned i = 0; i < count; ++i) {
+            jobs_.push_back(
+                std::make_unique<Job>(state, i, ports, ports.worker_setup(i, sleeps), publication, clock, stop_));
+        }
+        for (unsigned i = 0; i < count; ++i) {
+            if (rte_eal_remote_launch(&Workers::run, jobs_[i].get(), worker_lcore(i)) == 0) { continue; }
+            stop();
+            throw Failure("edge.workers", fmt::format("worker {} does not start", i), "set edge.workers lower");
+        }
+        publication.wait_for_workers();
+    }
+    ~Workers() { stop(); }
+    Workers(const Workers&) = delete;
+    Workers& operator=(const Workers&) = delete;
+    Workers(Workers&&) = delete;
+    Workers& operator=(Workers&&) = delete;
+
+    void stop() noexcept {
+        stop_.store(true);
+        rte_eal_mp_wait_lcore();
+    }
+
+  private:
+    struct Job {
+        Job(State& state, unsigned index, const Ports& ports, WorkerSetup way, Publication& source,
+            const TscClock& time, const std::atomic<bool>& end)
+            : worker(state, *state.workers[index], ports.largest_pool(), table::best_kernels()),
+              setup(std::move(way)),
+              publication(source),
+              clock(time),
+              stop(end) {
+            worker.alone = state.workers.size() == 1;
+        }
+        Worker worker;
+        WorkerSetup setup;
+        Publication& publication;
+        const TscClock& clock;
+        const std::atomic<bool>& stop;
+    };
+    static int run(void* argument) noexcept {
+        auto& job = *static_cast<Job*>(argument);
+        worker_loop(job.worker, job.setup, job.publication, job.clock, job.stop);
+        return 0;
+    }
+
+    std::atomic<bool> stop_{false};
+    std::vector<std::unique_ptr<Job>> jobs_;
+};
+
+/// Everything an edge has, in the order in which it comes to be; it goes the other way round.
+class Edge {
+  public:
+    Edge(const std::filesystem::path& file, const config::Model& model)
+        : server_(model.edge.socket, [this](std::string_view request) { return commands_.answer(request); }),
+          setups_(port_setups(model)),
+          setup_(live_setup(model.edge, setups_)),
+          eal_(live_arguments(setup_, allowed_cores())),
+          clock_(calibrated_clock()),
+          ports_(setups_, model.edge.workers),
+          state_(model.edge.workers),
+          publication_(model.edge.workers),
+          configuration_(file, model, state_, publication_, macs(ports_), [this] { return clock_.now(); }),
+          workers_(state_, ports_, publication_, clock_, model.edge.idle == config::Idle::sleep),
+          commands_{configuration_, state_, [this] { return ports_json(ports_); }, [this] { return reload(); }} {
+        log("{}", setup_.memory.note);
+        log_start(model);
+    }
+
+    int run() {
+        while (!ending()) {
+            server_.serve(clock_.now());
+            watch_links();
+            std::vector<pollfd> waiting{{signals_.file(), POLLIN, 0}};
+            server_.watch(waiting);
+            poll(waiting.data(), waiting.size(), kTick);
+        }
+        workers_.stop();
+        std::cout << summary(configuration_.snapshot(), state_, clock_.now()) << std::flush;
+        log("ended");
+        return 0;
+    }
+
+  private:
+    void log_start(const config::Model& model) {
+        for (const auto& port : ports_.all()) {
+            log("port {}: {} ({}), {}, MTU {}, {} receive and {} transmit queues{}", port.setup.name,
+                port.setup.device.arguments, port.driver, text(port.mac), port.setup.mtu, port.rx_queues,
+                port.tx_queues, port.promiscuous ? ", promiscuous: the device does not take the MAC" : "");
+        }
+        links_.resize(ports_.all().size());
+        log("edge {} runs: {} workers, {} circuits, socket {}", model.edge.name, model.edge.workers,
+            configuration_.snapshot().names.circuits.size(), model.edge.socket);
+    }
+
+    bool ending() {
+        while (const int signal = signals_.next()) {
+            if (signal != SIGHUP) {
+                log("{}: draining", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+                return true;
+            }
+            reload();
+        }
+        return false;
+    }
+
+    Applied reload() {
+        auto applied = configuration_.reload();
+        std::cerr << to_text(applied.findings);
+        if (applied.ok) {
+            log("reloaded: {} circuits", configuration_.snapshot().names.circuits.size());
+        } else {
+            log("not reloaded: nothing was changed");
+        }
+        return applied;
+    }
+
+    void watch_links() {
+        for (std::size_t i = 0; i < links_.size(); ++i) {
+            const auto& port = ports_.all()[i];
+            const bool up = Ports::link(port).up;
+            if (links_[i] == up) { continue; }
+            links_[i] = up;
+            log("port {}: link {}", port.setup.name, up ? "up" : "down");
+        }
+    }
+
+    Signals signals_;
+    Server server_;
+    std::vector<PortSetup> setups_;
+    LiveSetup setup_;
+    Eal eal_;
+    TscClock clock_;
+    Ports ports_;
+    State state_;
+    Publication publication_;
+    Configuration configuration_;
+    Workers workers_;
+    Commands commands_;
+    std::vector<std::optional<bool>> links_;
+};
+
+}  // namespace
+
+int run_edge(const std::filesystem::path& config) {
+    try {
+        const auto loaded = config::load(config, {.live = true});
+        std::cerr << to_text(loaded.findings);
+        if (!loaded.ok()) { return 1; }
+        return std::make_unique<Edge>(config, loaded.model)->run();
+    } catch (const std::exception& failure) {
+        std::cerr << "peerlane: " << failure.what() << '\n';
+        return 1;
+    }
+}
+
+}  // namespace peerlane::dataplane

@@ -1,0 +1,59 @@
+// Packets sent, to the ports they leave by. What a port refuses ends as tx_full.
+#pragma once
+
+#include <rte_ethdev.h>
+#include <rte_spinlock.h>
+
+#include <bit>
+
+#include "dataplane/pipeline/worker.hpp"
+
+namespace peerlane::dataplane {
+
+/// A worker's way out of one port.
+struct Outlet {
+    std::uint16_t device = 0;
+    std::uint16_t queue = 0;
+    rte_spinlock_t* lock = nullptr;  // where workers share the queue
+};
+
+static_assert(kBurst <= 32, "transmit() keeps its slots in one word");
+
+/// `outlets` by port. Order among packets of one port is kept.
+inline void transmit(Worker& worker, const Outlet* outlets, Burst& burst) noexcept {
+    std::uint32_t waiting = 0;
+    for (std::uint32_t slot = 0; slot < burst.count; ++slot) {
+        waiting |= (burst.fate[slot] == Fate::sent ? 1U : 0U) << slot;
+    }
+    while (waiting != 0) {
+        const auto port = burst.out_port[std::countr_zero(waiting)];
+        rte_mbuf* packets[kBurst];
+        std::uint8_t slots[kBurst];
+        std::uint16_t count = 0;
+        for (auto rest = waiting; rest != 0; rest &= rest - 1) {
+            const auto slot = static_cast<std::uint8_t>(std::countr_zero(rest));
+            if (burst.out_port[slot] != port) { continue; }
+            packets[count] = burst.mbuf[slot];
+            slots[count++] = slot;
+            waiting &= ~(1U << slot);
+        }
+        const Outlet& out = outlets[port];
+        if (out.lock != nullptr) { rte_spinlock_lock(out.lock); }
+        const auto taken = rte_eth_tx_burst(out.device, out.queue, packets, count);
+        if (out.lock != nullptr) { rte_spinlock_unlock(out.lock); }
+        bump(worker.counters.ports[port].transmitted, taken);
+        for (auto i = taken; i < count; ++i) [[unlikely]] { burst.fate[slots[i]] = Fate::tx_full; }
+    }
+}
+
+/// The burst, then what came of it.
+inline void transmit_all(Worker& worker, const Outlet* outlets) noexcept {
+    transmit(worker, outlets, worker.burst);
+    if (worker.replies.count != 0) [[unlikely]] { transmit(worker, outlets, worker.replies); }
+    for (Burst& pieces : worker.pieces) {
+        if (pieces.count == 0) [[likely]] { break; }
+        transmit(worker, outlets, pieces);
+    }
+}
+
+}  // namespace peerlane::dataplane

@@ -1,0 +1,85 @@
+#include "dataplane/io/worker_loop.hpp"
+
+#include <rte_pause.h>
+#include <sys/prctl.h>
+
+#include <algorithm>
+#include <ctime>
+
+#include "dataplane/pipeline/run.hpp"
+
+namespace peerlane::dataplane {
+namespace {
+
+constexpr unsigned kPatience = 256;          // empty rounds before the first nap
+constexpr std::uint32_t kFirstNap = 10'000;  // nanoseconds
+constexpr std::uint32_t kLongestNap = 1'000'000;
+constexpr unsigned kDrainRounds = 64;
+
+/// Takes up the published snapshot.
+void adopt(Worker& worker, const WorkerSetup& setup, Publication& publication, const TscClock& clock) noexcept {
+    const Snapshot* published = publication.current();
+    if (published == worker.snapshot) [[likely]] { return; }
+    worker.snapshot = published;
+    if (setup.index == 0) {
+        settle(*published, worker.state, clock.now());
+        publication.settled(published);
+    }
+}
+
+struct Rest {
+    unsigned empty_rounds = 0;
+    std::uint32_t nap = kFirstNap;
+
+    void busy() noexcept { *this = {}; }
+    void idle(const WorkerSetup& setup, Publication& publication) noexcept {
+        rte_pause();
+        if (!setup.sleeps || ++empty_rounds < kPatience) { return; }
+        publication.away(setup.index);
+        const timespec time{0, static_cast<long>(nap)};
+        nanosleep(&time, nullptr);
+        publication.back(setup.index);
+        nap = std::min(nap * 2, kLongestNap);
+    }
+};
+
+}  // namespace
+
+std::uint32_t poll_inlets(Worker& worker, const WorkerSetup& setup, const TscClock& clock) noexcept {
+    std::uint32_t received = 0;
+    for (const Inlet& inlet : setup.inlets) {
+        const auto start = rte_rdtsc();
+        const auto count = rte_eth_rx_burst(inlet.device, inlet.queue, worker.burst.mbuf, kBurst);
+        if (count == 0) { continue; }
+        run(worker, inlet.port, clock.at(start), count);
+        transmit_all(worker, setup.outlets.data());
+        finish_all(worker);
+        received += count;
+        bump(worker.counters.bursts);
+        bump(worker.counters.packets, count);
+        bump(worker.counters.busy_cycles, rte_rdtsc() - start);
+    }
+    return received;
+}
+
+void worker_loop(Worker& worker, const WorkerSetup& setup, Publication& publication, const TscClock& clock,
+                 const std::atomic<bool>& stop) noexcept {
+    if (setup.sleeps) { prctl(PR_SET_TIMERSLACK, 1'000UL, 0UL, 0UL, 0UL); }
+    publication.join(setup.index);
+    Rest rest;
+    while (!stop.load(std::memory_order_relaxed)) {
+        adopt(worker, setup, publication, clock);
+        if (poll_inlets(worker, setup, clock) != 0) {
+            rest.busy();
+        } else {
+            bump(worker.counters.idle_polls);
+            rest.idle(setup, publication);
+        }
+        publication.quiet(setup.index);
+    }
+    adopt(worker, setup, publication, clock);
+    for (unsigned round = 0; round < kDrainRounds && poll_inlets(worker, setup, clock) != 0; ++round) {}
+    publication.leave(setup.index);
+}
+
+}  // namespace peerlane::dataplane

@@ -1,0 +1,36 @@
+// What a worker does all day.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "dataplane/io/clock.hpp"
+#include "dataplane/io/publication.hpp"
+#include "dataplane/io/transmit.hpp"
+#include "dataplane/pipeline/worker.hpp"
+
+namespace peerlane::dataplane {
+
+/// A receive queue that one worker polls.
+struct Inlet {
+    std::uint16_t device = 0;
+    std::uint16_t queue = 0;
+    std::uint8_t port = 0;
+};
+
+struct WorkerSetup {
+    unsigned index = 0;
+    bool sleeps = false;  // without packets: naps of up to 1 ms, else it spins
+    std::vector<Inlet> inlets;
+    std::vector<Outlet> outlets;  // by port
+};
+
+/// Each inlet once: receive, run, transmit, count. Returns the packets received. `worker.snapshot` is set.
+std::uint32_t poll_inlets(Worker& worker, const WorkerSetup& setup, const TscClock& clock) noexcept;
+
+/// Until `stop`, and then until the queues are empty (or 64 bursts from each). Any thread, `setup.index` its own.
+void worker_loop(Worker& worker, const WorkerSetup& setup, Publication& publication, const TscClock& clock,
+                 const std::atomic<bool>& stop) noexcept;
+
+}  // namespace peerlane::dataplane
