@@ -12,12 +12,11 @@ namespace {
 constexpr Nanoseconds kDefaultBurstTime = 20'000'000;
 constexpr std::uint64_t kDefaultBurstBytes = 64'000;
 
-/// Whether the port has an address of the family of `address`; and if its subnet holds it, the subnet's length plus
-/// one.
+/// 0: no core port; 1: a core port; 2: with an address of the family of `address`; more: its subnet holds it.
 unsigned suits(const Port& port, const IpAddress& address) {
     const auto match = [](const auto& own, auto ip) -> unsigned {
-        if (!own) return 0;
-        return contains(*own, ip) ? 2U + own->length : 1U;
+        if (!own) return 1;
+        return contains(*own, ip) ? 3U + own->length : 2U;
     };
     if (port.role != Role::core) return 0;
     if (const Ip4* ip4 = std::get_if<Ip4>(&address)) return match(port.address, *ip4);

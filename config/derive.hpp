@@ -25,7 +25,7 @@ Ip4 edge_address(Prefix4 subnet) noexcept;
 Ip6 edge_address(Prefix6 subnet) noexcept;
 
 /// Index into Model::ports of the core port that serves the tunnel: the one whose subnet holds `local` (the longest, if
-/// several), else the first with an address of that family; nullopt if there is none.
+/// several), else the first with an address of that family, else the first; nullopt if there is none.
 std::optional<std::uint32_t> core_port_of(const Model& model, const Tunnel& tunnel) noexcept;
 
 /// The larger of 20 ms of the bandwidth and 64 kB.

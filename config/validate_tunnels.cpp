@@ -138,16 +138,21 @@ void check_port(const Check& check, const Named& named, std::vector<PortNeeds>& 
     const Tunnel& tunnel = named.network.tunnel;
     if (!is_set(tunnel.local)) return;
     const auto index = core_port_of(check.model, tunnel);
+    if (!ports_are_known(check)) return;
     if (!index) {
-        if (!ports_are_known(check)) return;
-        const std::string_view key = std::holds_alternative<Ip4>(tunnel.local) ? "address" : "address6";
         check.report.error(check.sources.at(tunnel.place, "local"),
-                           fmt::format("local: no core port has an {} address to serve {}", family(tunnel.local),
-                                       to_string(tunnel.local)),
-                           fmt::format("add `{}` to a port with `role: core`", key));
+                           fmt::format("local: there is no core port to reach {} by", to_string(tunnel.remote)),
+                           "add a port with `role: core`");
         return;
     }
     const Port& port = check.model.ports[*index];
+    const bool four = std::holds_alternative<Ip4>(tunnel.local);
+    if (!(four ? port.address.has_value() : port.address6.has_value())) {
+        check.report.warning(check.sources.at(tunnel.place, "local"),
+                             fmt::format("local: no core port has an {} address; {} will leave by `{}`",
+                                         family(tunnel.local), to_string(tunnel.local), port.name),
+                             fmt::format("add `{}` to the port", four ? "address" : "address6"));
+    }
     note_need(needs[*index].least, port, kLeastMtu, named);
     note_need(needs[*index].access, port, access_mtu(check, named.circuit), named);
 }

@@ -159,6 +159,9 @@ TEST(ConfigDerive, CorePortOfATunnel) {
     EXPECT_EQ(serves("203.0.113.1"), 2U);     // in none: the first with IPv4
     EXPECT_EQ(serves("2001:db8:2::9"), 3U);
     EXPECT_EQ(serves("2001:db8:9::9"), 1U);
+    model.ports.erase(model.ports.begin() + 1, model.ports.begin() + 2);
+    model.ports.resize(2);
+    EXPECT_EQ(serves("2001:db8:9::9"), 1U);  // no address of the family: the first core port
     model.ports.resize(1);
     EXPECT_EQ(serves("192.0.2.9"), std::nullopt);
 }
