@@ -30,7 +30,7 @@ error at once: file, line and column, what is wrong, what to write instead. A sc
 
 ## Rules between values
 
-- A port and its VLANs name one peering. An S-VID belongs to one circuit per port; a C-VID is unique in its circuit; a single tag is
+- A port and its VLANs name one peering: the pair of S-VID and C-VID, or the single tag, is
   unique on its port. A single tag and an S-VID of the same number may stand on one port.
 - Customers, the circuits of a customer, and the virtual networks of a peering have different names; a circuit has at most one
   peering of each type.

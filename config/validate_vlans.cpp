@@ -11,6 +11,7 @@ namespace peerlane::config {
 namespace {
 
 using PortVlan = std::tuple<std::uint32_t, std::uint16_t>;
+using PortVlans = std::tuple<std::uint32_t, std::uint16_t, std::uint16_t>;  // inner VID 0: one tag
 
 /// The circuit's ports that exist, each once.
 std::vector<std::uint32_t> ports_of(const Check& check, const Circuit& circuit) {
@@ -21,53 +22,57 @@ std::vector<std::uint32_t> ports_of(const Check& check, const Circuit& circuit) 
     return ports;
 }
 
-/// Claims the VLAN on every port of the circuit; one complaint at most, however many ports clash.
-void claim(const Check& check, const Circuit& circuit, std::uint16_t vlan, Place place, Seen<PortVlan>& seen,
-           std::string_view what, std::string_view owner) {
+std::string tags(const Circuit& circuit, const Peering& peering) {
+    if (!circuit.service_vlan) return fmt::format("the single tag {}", peering.vlan);
+    return fmt::format("S-VID {}, C-VID {}", *circuit.service_vlan, peering.vlan);
+}
+
+/// Claims the peering's tags on every port of its circuit; one complaint at most, however many ports clash.
+void claim(const Check& check, const Circuit& circuit, const Peering& peering, Seen<PortVlans>& seen) {
+    const Place place = check.sources.at(peering.place, "vlan");
+    const std::uint16_t outer = circuit.service_vlan.value_or(peering.vlan);
+    const std::uint16_t inner = circuit.service_vlan ? peering.vlan : std::uint16_t{0};
     const Place* taken = nullptr;
     std::string_view port_name;
     for (const std::uint32_t port : ports_of(check, circuit)) {
-        const Place* first = seen.find_or_add({port, vlan}, place);
+        const Place* first = seen.find_or_add({port, outer, inner}, place);
         if (first == nullptr || taken != nullptr) continue;
         taken = first;
         port_name = check.model.ports[port].name;
     }
-    if (taken != nullptr)
-        check.report.error(place,
-                           fmt::format("{} {} on port {} is another {}'s already, at {}", what, vlan, port_name, owner,
-                                       check.report.where(*taken)),
-                           fmt::format("give this {} a VLAN or port of its own", owner));
+    if (taken == nullptr) return;
+    check.report.error(place,
+                       fmt::format("vlan: {} on port {} is another peering's already, at {}", tags(circuit, peering),
+                                   port_name, check.report.where(*taken)),
+                       "give this peering a VLAN of its own, or its circuit another port");
 }
 
-void check_inner_vlans(const Check& check, const Circuit& circuit) {
-    Seen<std::uint16_t> seen;
-    for (const Peering& peering : circuit.peerings) {
-        if (peering.vlan == 0) continue;
-        const Place place = check.sources.at(peering.place, "vlan");
-        if (const Place* first = seen.find_or_add(peering.vlan, place))
-            check.report.error(place,
-                               fmt::format("vlan: S-VID {}, C-VID {} is another peering's already, at {}",
-                                           *circuit.service_vlan, peering.vlan, check.report.where(*first)),
-                               "give this peering a C-VID of its own");
+/// Frames still find their peering, but people read an S-VID as a circuit.
+void warn_of_shared_service_vlan(const Check& check, const Circuit& circuit, Seen<PortVlan>& seen) {
+    const Place place = check.sources.at(circuit.place, "service_vlan");
+    for (const std::uint32_t port : ports_of(check, circuit)) {
+        const Place* first = seen.find_or_add({port, *circuit.service_vlan}, place);
+        if (first == nullptr) continue;
+        check.report.warning(
+            place,
+            fmt::format("service_vlan: S-VID {} on port {} is another circuit's too, at {}", *circuit.service_vlan,
+                        check.model.ports[port].name, check.report.where(*first)),
+            "give each circuit an S-VID of its own");
+        return;
     }
 }
 
 }  // namespace
 
 void validate_vlans(const Check& check) {
-    Seen<PortVlan> service;  // an S-VID belongs to one circuit per port, whatever C-VIDs are below it
-    Seen<PortVlan> single;   // apart: one tag V and an outer tag V are told apart by the inner tag
+    Seen<PortVlans> peerings;
+    Seen<PortVlan> service;
     each_circuit(check.model, [&](const Customer&, const Circuit& circuit) {
-        if (circuit.service_vlan) {
-            const Place place = check.sources.at(circuit.place, "service_vlan");
-            claim(check, circuit, *circuit.service_vlan, place, service, "service_vlan:", "circuit");
-            check_inner_vlans(check, circuit);
-        } else if (!check.sources.field(circuit.place, "service_vlan")) {
-            for (const Peering& peering : circuit.peerings)
-                if (peering.vlan != 0)
-                    claim(check, circuit, peering.vlan, check.sources.at(peering.place, "vlan"), single,
-                          "vlan: the single tag", "peering");
-        }
+        const bool unreadable = !circuit.service_vlan && check.sources.field(circuit.place, "service_vlan");
+        if (unreadable) return;
+        if (circuit.service_vlan) warn_of_shared_service_vlan(check, circuit, service);
+        for (const Peering& peering : circuit.peerings)
+            if (peering.vlan != 0) claim(check, circuit, peering, peerings);
     });
 }
 

@@ -101,9 +101,12 @@ TEST_F(ConfigFiles, RulesHoldAcrossFiles) {
     EXPECT_EQ(said(loaded),
               "customers.d/b.yaml:2:11 error: customer a is there already, at customers.d/a.yaml:2:11\n    choose "
               "another name\n"
-              "customers.d/b.yaml:6:23 error: service_vlan: 1 on port a0 is another circuit's already, at "
+              "customers.d/b.yaml:6:23 warning: service_vlan: S-VID 1 on port a0 is another circuit's too, at "
               "customers.d/a.yaml:6:23\n"
-              "    give this circuit a VLAN or port of its own\n"
+              "    give each circuit an S-VID of its own\n"
+              "customers.d/b.yaml:10:19 error: vlan: S-VID 1, C-VID 10 on port a0 is another peering's already, at "
+              "customers.d/a.yaml:10:19\n"
+              "    give this peering a VLAN of its own, or its circuit another port\n"
               "customers.d/b.yaml:17:25 error: tunnel: local 192.0.2.1, remote 198.51.100.7, key 0x1 is another "
               "tunnel's already, at "
               "customers.d/a.yaml:17:25\n    give this tunnel a key of its own\n");
