@@ -1,5 +1,6 @@
 // The command line.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <exception>
 #include <iostream>
 
@@ -7,6 +8,7 @@
 #include "config/reference.hpp"
 #include "config/schema.hpp"
 #include "dataplane/control/findings.hpp"
+#include "dataplane/control/preflight.hpp"
 #include "dataplane/live_commands.hpp"
 #include "dataplane/replay.hpp"
 
@@ -15,8 +17,8 @@ namespace {
 
 constexpr int kFailed = 1;
 
-int check(const std::string& file) {
-    const auto loaded = config::load(file);
+int check(const std::string& file, bool with_preflight) {
+    const auto loaded = config::load(file, {.live = with_preflight});
     std::cerr << to_text(loaded.findings);
     if (!loaded.ok()) { return kFailed; }
     std::size_t circuits = 0;
@@ -27,7 +29,12 @@ int check(const std::string& file) {
     }
     std::cout << file << ": valid: " << loaded.model.ports.size() << " ports, " << loaded.model.customers.size()
               << " customers, " << circuits << " circuits, " << peerings << " peerings\n";
-    return 0;
+    if (!with_preflight) { return 0; }
+    const auto needs = preflight(loaded.model);
+    std::cout << to_text(needs);
+    const bool missing =
+        std::any_of(needs.begin(), needs.end(), [](const Need& need) { return need.state == Need::State::missing; });
+    return missing ? kFailed : 0;
 }
 
 ReplayInput parse_input(const std::string& text) {
@@ -42,7 +49,9 @@ void add_check(CLI::App& app, int& status) {
     auto* command = app.add_subcommand("check", "validate a configuration; every error at once");
     auto file = std::make_shared<std::string>();
     command->add_option("--config", *file, "the configuration")->required();
-    command->callback([file, &status] { status = check(*file); });
+    auto with_preflight = std::make_shared<bool>(false);
+    command->add_flag("--preflight", *with_preflight, "also look at hugepages, devices, capabilities and directories");
+    command->callback([file, with_preflight, &status] { status = check(*file, *with_preflight); });
 }
 
 void add_replay(CLI::App& app, int& status) {

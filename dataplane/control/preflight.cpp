@@ -1,0 +1,199 @@
+#include "dataplane/control/preflight.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <regex>
+
+namespace peerlane::dataplane {
+namespace {
+
+namespace fs = std::filesystem;
+using State = Need::State;
+
+// linux/capability.h
+struct Capability {
+    unsigned bit;
+    const char* name;
+};
+constexpr Capability kNetAdmin{12, "CAP_NET_ADMIN"};
+constexpr Capability kNetRaw{13, "CAP_NET_RAW"};
+constexpr Capability kIpcLock{14, "CAP_IPC_LOCK"};
+constexpr Capability kBpf{39, "CAP_BPF"};
+
+std::string first_line(const fs::path& file) {
+    std::ifstream in(file);
+    std::string line;
+    std::getline(in, line);
+    return line;
+}
+
+std::uint64_t number(const fs::path& file) {
+    const auto text = first_line(file);
+    return text.empty() ? 0 : std::strtoull(text.c_str(), nullptr, 10);
+}
+
+class Preflight {
+  public:
+    Preflight(const config::Model& model, std::string root) : model_(model), root_(std::move(root)) {}
+
+    std::vector<Need> run() {
+        hugepages();
+        capabilities_ = effective_capabilities();
+        for (const auto& port : model_.ports) { device(port); }
+        cores();
+        directory("the control socket", fs::path(model_.edge.socket).parent_path());
+        directory("state_dir", model_.edge.state_dir);
+        return std::move(needs_);
+    }
+
+  private:
+    void add(State state, std::string what, std::string remedy = {}) {
+        needs_.push_back({state, std::move(what), std::move(remedy)});
+    }
+
+    void hugepages() {
+        std::uint64_t free_megabytes = 0;
+        std::error_code none;
+        for (const auto& size : fs::directory_iterator(root_ + "/sys/kernel/mm/hugepages", none)) {
+            // hugepages-2048kB
+            const auto name = size.path().filename().string();
+            const auto kilobytes = std::strtoull(name.c_str() + name.find('-') + 1, nullptr, 10);
+            free_megabytes += number(size.path() / "free_hugepages") * kilobytes / 1024;
+        }
+        constexpr std::uint64_t kWanted = 256;
+        if (free_megabytes >= kWanted) { return add(State::met, fmt::format("hugepages: {} MB free", free_megabytes)); }
+        add(State::degraded,
+            fmt::format("hugepages: {} MB free; ordinary memory will be used, more slowly", free_megabytes),
+            "sysctl -w vm.nr_hugepages=512");
+    }
+
+    std::uint64_t effective_capabilities() const {
+        std::ifstream status(root_ + "/proc/self/status");
+        for (std::string line; std::getline(status, line);) {
+            if (line.starts_with("CapEff:")) { return std::strtoull(line.c_str() + 7, nullptr, 16); }
+        }
+        return 0;
+    }
+
+    void capability(const config::Port& port, Capability wanted) {
+        if ((capabilities_ >> wanted.bit & 1U) != 0) { return; }
+        add(State::missing, fmt::format("port {}: {} is needed for {}", port.name, wanted.name, port.device),
+            fmt::format("run as root, or AmbientCapabilities={} in the unit file", wanted.name));
+    }
+
+    void device(const config::Port& port) {
+        static const std::regex pci("(pci:)?([0-9a-fA-F]{4}:)?[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\\.[0-7](,.*)?");
+        if (port.device.empty()) {
+            return add(State::missing, fmt::format("port {}: no device", port.name), "add `device:` to the port");
+        }
+        if (std::regex_match(port.device, pci)) { return pci_device(port); }
+        const auto driver = port.device.substr(0, port.device.find(','));
+        const bool packet = driver.starts_with("net_af_packet");
+        const bool xdp = driver.starts_with("net_af_xdp");
+        const bool tap = driver.starts_with("net_tap");
+        const auto before = needs_.size();
+        if (packet) { capability(port, kNetRaw); }
+        if (packet || xdp || tap) { capability(port, kNetAdmin); }
+        if (xdp) { capability(port, kBpf); }
+        if (packet || xdp) { interface(port, argument(port.device, "iface")); }
+        if (driver.starts_with("net_pcap")) { capture(port); }
+        if (tap && !fs::exists(root_ + "/dev/net/tun")) {
+            add(State::missing, fmt::format("port {}: /dev/net/tun is not there", port.name), "modprobe tun");
+        }
+        if (needs_.size() == before) { add(State::met, fmt::format("port {}: {}", port.name, driver)); }
+    }
+
+    void pci_device(const config::Port& port) {
+        auto address = port.device.substr(0, port.device.find(','));
+        if (address.starts_with("pci:")) { address.erase(0, 4); }
+        if (std::count(address.begin(), address.end(), ':') == 1) { address.insert(0, "0000:"); }
+        const fs::path device = root_ + "/sys/bus/pci/devices/" + address;
+        if (!fs::exists(device)) {
+            return add(State::missing, fmt::format("port {}: no PCI device {}", port.name, address),
+                       "lspci -D lists those there are");
+        }
+        std::error_code none;
+        const auto driver = fs::read_symlink(device / "driver", none).filename().string();
+        const bool bound = driver == "vfio-pci" || driver == "uio_pci_generic" || driver == "igb_uio" ||
+                           driver == "mlx5_core" || driver == "mlx4_core";
+        if (!bound) {
+            return add(State::missing, fmt::format("port {}: {} is bound to `{}`", port.name, address, driver),
+                       fmt::format("dpdk-devbind.py --bind=vfio-pci {}", address));
+        }
+        capability(port, kIpcLock);
+        add(State::met, fmt::format("port {}: {} ({})", port.name, address, driver));
+    }
+
+    static std::string argument(const std::string& device, const std::string& name) {
+        const auto at = device.find("," + name + "=");
+        if (at == std::string::npos) { return {}; }
+        const auto start = at + name.size() + 2;
+        return device.substr(start, device.find(',', start) - start);
+    }
+
+    void interface(const config::Port& port, const std::string& name) {
+        if (!name.empty() && fs::exists(root_ + "/sys/class/net/" + name)) { return; }
+        add(State::missing, fmt::format("port {}: no interface `{}`", port.name, name),
+            "ip link shows those there are; name it with iface=");
+    }
+
+    void capture(const config::Port& port) {
+        const auto file = argument(port.device, "rx_pcap");
+        if (file.empty() || access(file.c_str(), R_OK) == 0) { return; }
+        add(State::missing, fmt::format("port {}: {} cannot be read", port.name, file),
+            "name a readable capture with rx_pcap=");
+    }
+
+    void cores() {
+        const auto online = static_cast<std::uint32_t>(sysconf(_SC_NPROCESSORS_ONLN));
+        for (const auto core : model_.edge.cores) {
+            if (core < static_cast<std::uint32_t>(sysconf(_SC_NPROCESSORS_CONF))) { continue; }
+            add(State::missing, fmt::format("edge.cores: there is no core {}", core), "lscpu lists the cores");
+        }
+        if (model_.edge.workers <= online) {
+            return add(State::met, fmt::format("cores: {} for {} workers", online, model_.edge.workers));
+        }
+        add(State::degraded, fmt::format("cores: {} workers share {} cores", model_.edge.workers, online),
+            fmt::format("edge.workers: {}", online));
+    }
+
+    void directory(const std::string& what, fs::path path) {
+        // The deepest part that exists is where the rest would be made.
+        while (!path.empty() && !fs::exists(path) && path.has_relative_path()) { path = path.parent_path(); }
+        if (path.empty()) { path = "."; }
+        if (access(path.c_str(), W_OK | X_OK) == 0) {
+            return add(State::met, fmt::format("{}: {} is writable", what, path.string()));
+        }
+        add(State::missing, fmt::format("{}: {} is not writable", what, path.string()),
+            "run as its owner, or name another place");
+    }
+
+    const config::Model& model_;
+    std::string root_;
+    std::uint64_t capabilities_ = 0;
+    std::vector<Need> needs_;
+};
+
+}  // namespace
+
+std::vector<Need> preflight(const config::Model& model, const std::string& root) {
+    return Preflight(model, root).run();
+}
+
+std::string to_text(const std::vector<Need>& needs) {
+    std::string text;
+    for (const auto& need : needs) {
+        const char* state = need.state == Need::State::met        ? "ok"
+                            : need.state == Need::State::degraded ? "degraded"
+                                                                  : "missing";
+        text += fmt::format("{:<9} {}\n", state, need.what);
+        if (!need.remedy.empty()) { text += fmt::format("          {}\n", need.remedy); }
+    }
+    return text;
+}
+
+}  // namespace peerlane::dataplane

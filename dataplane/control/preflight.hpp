@@ -1,0 +1,26 @@
+// What this machine lacks for a configuration to run, before anything is started.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/model.hpp"
+
+namespace peerlane::dataplane {
+
+/// One need: what it is, how it stands, and the remedy where it is not met.
+struct Need {
+    enum class State : std::uint8_t { met, degraded, missing };  // degraded: it runs, but slower or less
+    State state;
+    std::string what;
+    std::string remedy;
+};
+
+/// Looks at hugepages, devices, capabilities, cores and directories; changes nothing. `root` stands before /proc, /sys
+/// and /dev (tests).
+std::vector<Need> preflight(const config::Model& model, const std::string& root = {});
+
+/// A line for each need and its remedy.
+std::string to_text(const std::vector<Need>& needs);
+
+}  // namespace peerlane::dataplane

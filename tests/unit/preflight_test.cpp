@@ -1,0 +1,88 @@
+// The preflight against made-up machines.
+#include "dataplane/control/preflight.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+namespace peerlane::dataplane {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Preflight : public testing::Test {
+  protected:
+    void SetUp() override {
+        std::string name = (fs::temp_directory_path() / "preflight-XXXXXX").string();
+        ASSERT_NE(mkdtemp(name.data()), nullptr);
+        root_ = name;
+        model_.edge.socket = (root_ / "run/edge.sock").string();
+        model_.edge.state_dir = (root_ / "state").string();
+        write("proc/self/status", "Name:\tx\nCapEff:\t000001ffffffffff\n");
+        write("sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "512\n");
+    }
+    void TearDown() override { fs::remove_all(root_); }
+
+    void write(const std::string& file, const std::string& text) {
+        fs::create_directories((root_ / file).parent_path());
+        std::ofstream(root_ / file) << text;
+    }
+    void bind(const std::string& address, const std::string& driver) {
+        const auto device = root_ / "sys/bus/pci/devices" / address;
+        fs::create_directories(device);
+        fs::create_directories(root_ / "drivers" / driver);
+        fs::create_symlink(root_ / "drivers" / driver, device / "driver");
+    }
+    void add_port(const std::string& device) {
+        auto& port = model_.ports.emplace_back();
+        port.name = "port" + std::to_string(model_.ports.size() - 1);
+        port.device = device;
+    }
+    /// Remedies of what is not met, in order.
+    std::vector<std::string> remedies() {
+        std::vector<std::string> found;
+        for (const auto& need : preflight(model_, root_.string())) {
+            EXPECT_EQ(need.state == Need::State::met, need.remedy.empty()) << need.what;
+            if (need.state != Need::State::met) { found.push_back(need.remedy); }
+        }
+        return found;
+    }
+
+    fs::path root_;
+    config::Model model_;
+};
+
+TEST_F(Preflight, AMachineWithEverythingNeedsNothing) {
+    bind("0000:3b:00.0", "vfio-pci");
+    write("sys/class/net/eth0/mtu", "1500");
+    add_port("3b:00.0");
+    add_port("net_af_packet0,iface=eth0");
+    add_port("net_null0");
+    EXPECT_EQ(remedies(), std::vector<std::string>{});
+}
+
+TEST_F(Preflight, NamesEachRemedy) {
+    bind("0000:3b:00.1", "ixgbe");
+    write("proc/self/status", "CapEff:\t0000000000000000\n");
+    write("sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "0\n");
+    add_port("0000:3b:00.0");
+    add_port("0000:3b:00.1");
+    add_port("net_af_packet0,iface=eth7");
+    add_port("");
+    model_.edge.cores = {100'000};
+    const auto found = remedies();
+    ASSERT_EQ(found.size(), 8U);
+    EXPECT_EQ(found[0], "sysctl -w vm.nr_hugepages=512");
+    EXPECT_EQ(found[1], "lspci -D lists those there are");
+    EXPECT_EQ(found[2], "dpdk-devbind.py --bind=vfio-pci 0000:3b:00.1");
+    EXPECT_NE(found[3].find("CAP_NET_RAW"), std::string::npos);
+    EXPECT_NE(found[4].find("CAP_NET_ADMIN"), std::string::npos);
+    EXPECT_NE(found[5].find("iface="), std::string::npos);
+    EXPECT_EQ(found[6], "add `device:` to the port");
+    EXPECT_EQ(found[7], "lscpu lists the cores");
+}
+
+}  // namespace
+}  // namespace peerlane::dataplane
