@@ -9,11 +9,13 @@ class CloudTraffic(Traffic):
     """Adds the direction to_customer."""
 
     def core_frame(self, outer, dst=None, ethertype=None, padding=True):
-        frame = wire.ethernet(dst or self.core.mac, ROUTER_MAC, [],
+        local = outer[16:20] if outer[:1] and outer[0] >> 4 == 4 else outer[24:40]
+        core = self.core_of.get(bytes(local), self.core)
+        frame = wire.ethernet(dst or core.mac, ROUTER_MAC, [],
                               packets.ethertype_of(outer) if ethertype is None else ethertype, outer)
         if padding and (len(frame) < 60 or self.rng.random() < 0.03):
             frame += b"\xEE" * max(60 - len(frame), self.rng.randrange(0, 9))
-        return self.core.name, frame
+        return core.name, frame
 
     def outer(self, tunnel, payload, **fields):
         rng = self.rng
@@ -46,7 +48,7 @@ class CloudTraffic(Traffic):
         tunnel = rng.choice(self.tunnels)
         peering, version = tunnel.peering, rng.choice([4, 4, 6])
         link = rng.choice(list(peering.links.values()))
-        owner, subnet = self.owner(peering), link.subnets[version]
+        owner, subnet = self.owner(peering), link.subnets.get(version)
         src, dst = self.cloud_address(peering, version, tunnel), self.customer_address(link, version)
         mtu, fields = min(link.port.mtu, tunnel.mtu), {}
         pick = rng.random()
@@ -59,15 +61,15 @@ class CloudTraffic(Traffic):
         elif pick < 0.57:
             dst = self.cloud_address(peering, version)
         elif pick < 0.59:
-            src = rng.choice([self.anywhere(version), subnet.edge, subnet.customer])
-        elif pick < 0.63:
+            src = rng.choice([self.anywhere(version), self.customer_address(link, version)] + ([subnet.edge] if subnet else []))
+        elif pick < 0.63 and subnet:
             dst = subnet.edge
             protocol, body = packets.echo_request(src, dst, rng.randrange(1, 65536), packets.filler(owner, self.size(mtu)))
             inner = packets.ip(src, dst, protocol, body, tos=rng.randrange(256))
             return self.tunnelled(tunnel, inner) if len(inner) <= tunnel.mtu - 20 else self.to_customer()
-        elif pick < 0.64:
+        elif pick < 0.64 and subnet:
             dst = subnet.edge
-        elif pick < 0.66 and version == 4:
+        elif pick < 0.66 and version == 4 and subnet:
             dst = rng.choice([subnet.net[0].packed, subnet.net[-1].packed, b"\xff" * 4, b"\xe0\0\0\5", b"\x7f\0\0\1"])
         elif pick < 0.66:
             dst = rng.choice([b"\xff\2" + b"\0" * 13 + b"\1", b"\0" * 15 + b"\1", b"\xfe\x80" + b"\0" * 13 + b"\1"])

@@ -60,6 +60,19 @@ def first_difference(name, want, got, causes, frames, fates):
     return None
 
 
+def row_differences(kind, want, rows, keys):
+    """Texts about the rows of one list of the JSON document; a row that is not predicted must count nothing."""
+    found = []
+    if kind == "tunnels":
+        rows = {(wire.packed(row[0]), wire.packed(row[1])) + row[2:]: counts for row, counts in rows.items()}
+    for name in sorted(set(want) | set(rows), key=str):
+        for key in keys:
+            expected, actual = want.get(name, {}).get(key, 0), rows.get(name, {}).get(key)
+            if expected != (actual or 0):
+                found.append("%s %s %s: expected %d, got %s" % (kind, name, key, expected, actual))
+    return found
+
+
 def counter_differences(predicted, document):
     """Texts about every counter of the contract that is not as predicted or does not balance."""
     found = []
@@ -73,12 +86,11 @@ def counter_differences(predicted, document):
     dropped = sum(counts["dropped"] for counts in predicted.ports.values())
     if sum(document["drops"].values()) != dropped:
         found.append("drops: expected %d in all, got %d" % (dropped, sum(document["drops"].values())))
-    circuits = {(c["customer"], c["circuit"], c["link"], c["direction"]): c for c in document["circuits"]}
-    for name in sorted(set(circuits) | set(predicted.circuits)):
-        for key in CIRCUIT_COUNTS:
-            want, got = predicted.circuits[name][key], circuits.get(name, {}).get(key)
-            if want != (got or 0):
-                found.append("circuits %s %s: expected %d, got %s" % ("/".join(name), key, want, got))
+    named = [("circuits", predicted.circuits, ("customer", "circuit", "link", "direction"), CIRCUIT_COUNTS),
+             ("peerings", predicted.peerings, ("customer", "circuit", "peering", "link", "direction"), CIRCUIT_COUNTS[:2]),
+             ("tunnels", predicted.tunnels, ("local", "remote", "key", "link", "direction"), CIRCUIT_COUNTS[:2])]
+    for kind, want, identity, keys in named:
+        found += row_differences(kind, want, {tuple(row[key] for key in identity): row for row in document[kind]}, keys)
     return found
 
 

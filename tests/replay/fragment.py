@@ -22,9 +22,8 @@ def copied_options(options):
 
 
 def fragments(raw, mtu):
-    """The pieces of an IPv4 packet, none longer than `mtu`; DF is cleared."""
+    """The pieces of an IPv4 packet, none longer than `mtu`; DF and the reserved bit are cleared."""
     packet = wire.parse_ipv4(raw)
-    reserved = struct.unpack_from("!H", raw, 6)[0] & 0x8000
     options = packet.raw[20 : packet.header]
     rest, offset, pieces = packet.payload, packet.offset, []
     while True:
@@ -35,7 +34,7 @@ def fragments(raw, mtu):
         head = bytearray(raw[:20]) + options
         head[0] = 0x40 | len(head) // 4
         struct.pack_into("!HHH", head, 2, len(head) + len(part), struct.unpack_from("!H", raw, 4)[0],
-                         reserved | (0x2000 if more else 0) | offset)
+                         (0x2000 if more else 0) | offset)
         pieces.append(wire.with_ipv4_checksum(head + part))
         if last:
             return pieces
@@ -66,7 +65,7 @@ def mss_option(segment):
 def clamp_mss(raw, tunnel_mtu):
     """`raw` with the MSS option of a SYN lowered to what fits; the checksum changes as RFC 1624 (eqn. 3) says."""
     packet = wire.parse_ipv4(raw) if raw[0] >> 4 == 4 else wire.parse_ipv6(raw)
-    if packet.protocol != wire.TCP or packet.offset:
+    if packet.protocol != wire.TCP or packet.fragment:
         return raw
     segment = bytearray(packet.payload)
     at = mss_option(segment)

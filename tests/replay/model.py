@@ -31,7 +31,6 @@ class Arrival:
     now: int
     port: object
     packet: wire.Ip = None
-    received: wire.Ip = None  # as it arrived: what an ICMP error quotes
     peering: object = None
     link: Link = None
     tunnel: Tunnel = None
@@ -46,7 +45,8 @@ class Predictor:
         self.fates = []  # per input packet: (fate, reason)
         self.ports = {name: Counter() for name in edge.ports}
         self.circuits = defaultdict(Counter)  # (customer, circuit, link, direction)
-        self.tunnels = defaultdict(Counter)  # (local, remote, key, direction)
+        self.peerings = defaultdict(Counter)  # (customer, circuit, type, link, direction)
+        self.tunnels = defaultdict(Counter)  # (local, remote, key, link, direction)
         self.buckets = {}
         self.error_buckets = {}
 
@@ -93,7 +93,7 @@ class Predictor:
         arrival.peering = arrival.link.peering
         if ethertype == wire.ETH_ARP:
             punt_arp(body)
-        packet = arrival.packet = arrival.received = parse_ip(ethertype, body, port)
+        packet = arrival.packet = parse_ip(ethertype, body, port)
         if is_nd(packet):
             raise Punt("nd")
         if group:
@@ -152,10 +152,13 @@ class Predictor:
             pieces = fragment.fragments(raw, mtu)
         tunnel = arrival.tunnel or (target if isinstance(target, Tunnel) else None)
         if tunnel and tunnel.mss_clamp:
-            pieces = [fragment.clamp_mss(piece, tunnel.mtu) for piece in pieces]
+            limit = min(tunnel.mtu, mtu)
+            pieces = [fragment.clamp_mss(piece, limit) for piece in pieces]
         self.need_neighbour(target)
         self.police(arrival, target)
         for piece in pieces:
+            if arrival.tunnel:
+                self.count_tunnel(arrival.tunnel, target, "to_customer", len(piece))
             self.send(arrival, target, piece, [0, 0])
         self.ports[arrival.port.name]["originated"] += len(pieces) - 1
         self.ports[arrival.port.name]["sent"] += len(pieces) - 1
@@ -188,9 +191,19 @@ class Predictor:
                     raise Drop("policed")
                 if bucket:
                     taken.append((bucket, cost))
-            passed.append((name, cost))
-        for name, cost in passed:
-            self.circuits[name].update(packets=1, bytes=cost)
+            passed.append((link, direction))
+        for link, direction in passed:
+            self.count(link, direction, len(arrival.packet.raw))
+
+    def count(self, link, direction, length):
+        """One packet of `length` octets of IP, whole or as fragments. A circuit counts what its bucket is charged."""
+        peering = link.peering
+        circuit, where = peering.circuit, (link.name, direction)
+        self.circuits[(circuit.customer, circuit.name) + where].update(packets=1, bytes=self.cost(link, length))
+        self.peerings[(circuit.customer, circuit.name, peering.type) + where].update(packets=1, bytes=length)
+
+    def count_tunnel(self, tunnel, link, direction, length):
+        self.tunnels[(tunnel.local, tunnel.remote, tunnel.key, link.name, direction)].update(packets=1, bytes=length)
 
     def bucket(self, owner, link, direction):
         if owner.rate is None:
@@ -213,7 +226,7 @@ class Predictor:
         neighbour = self.need_neighbour(target)
         if isinstance(target, Tunnel):
             frame = self.encapsulate(target, raw)
-            self.tunnels[(target.local, target.remote, target.key, "to_cloud")].update(packets=1, bytes=len(raw))
+            self.count_tunnel(target, arrival.link or arrival.peering.first_link(), "to_cloud", len(raw))
             ethertype = wire.ETH_IPV4 if len(target.local) == 4 else wire.ETH_IPV6
             tags = []
         else:
@@ -255,7 +268,7 @@ class Predictor:
         bucket = self.error_buckets.setdefault(peering, Bucket(rate, rate))
         if not bucket.take(arrival.now, 1):
             return
-        self.originate(arrival, icmp.error(drop.error, arrival.received, subnet.edge, drop.mtu))
+        self.originate(arrival, icmp.error(drop.error, packet, subnet.edge, drop.mtu))
 
     def originate(self, arrival, raw):
         """Routes what the edge made back to the side that the cause came from, or nowhere."""
@@ -271,6 +284,11 @@ class Predictor:
                 raise Drop("too_big")
             self.send(arrival, target, raw, arrival.pcps)
             counts["sent"] += 1
+            # Counted like any other packet of its direction, though no bucket was asked.
+            if side is Tunnel:
+                self.count(arrival.peering.first_link(), "to_cloud", len(raw))
+            else:
+                self.count(target, "to_customer", len(raw))
         except Drop:
             counts["dropped"] += 1
 
@@ -303,13 +321,12 @@ class Predictor:
         if tunnel is None:
             raise Drop("unknown_tunnel")
         arrival.peering = tunnel.peering
-        inner = arrival.received = parse_ip(protocol, payload)
+        inner = parse_ip(protocol, payload)
         ecn = ECN_DECAPSULATED[(inner.tos & 3, outer.tos & 3)]
         if ecn is ECN_DROP:
             raise Drop("ecn")
         merged = wire.set_tos(inner.raw, inner.tos & 0xFC | ecn)
         arrival.packet = parse_ip(protocol, merged)
-        self.tunnels[(tunnel.local, tunnel.remote, key, "to_customer")].update(packets=1, bytes=len(merged))
         self.guard_martians(arrival.packet)
         self.deliver_locally(arrival)
         self.forward(arrival)

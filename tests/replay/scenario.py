@@ -4,10 +4,11 @@ import random
 
 import yaml
 
-CORE4, CORE6 = "192.0.2.1", "2001:db8:ffff::1"
+CORE4, CORE6 = ["192.0.2.1", "192.0.2.129"], ["2001:db8:ffff::1", "2001:db8:fffe::1"]
 PRIVATE = {
     "customer": [["10.0.0.0/16", "10.200.0.0/24", "fd00:10::/48"], ["10.0.0.0/8", "fd00::/16"],
-                 ["10.0.0.0/16", "0.0.0.0/0", "::/0"], ["10.0.0.0/17", "10.0.128.0/18", "fd00:10::/64"]],
+                 ["10.0.0.0/16", "0.0.0.0/0", "::/0"], ["10.0.0.0/17", "10.0.128.0/18", "fd00:10::/64"],
+                 ["10.0.0.0/16", "172.16.0.0/12", "fd00:10::/48", "fd00:172::/32"]],
     "cloud": [["10.100.0.0/16", "fd00:100::/48"], ["10.100.7.0/24", "fd00:100:0:7::/64"],
               ["10.100.7.128/25", "10.100.9.9/32", "fd00:100:0:7:8000::/65"]],
     "forced": ["0.0.0.0/0", "::/0"],
@@ -34,17 +35,24 @@ class Scenario:
         access_mtu, core_mtu = rng.choice([(1500, 1500), (1600, 9000), (2000, 1400), (1500, 1600)])
         self.ports = {
             "access0": {"role": "access", "device": "none0", "mtu": access_mtu},
-            "core0": {"role": "core", "device": "none1", "mtu": core_mtu, "address": CORE4 + "/24",
-                      "gateway": "192.0.2.254", "address6": CORE6 + "/64", "gateway6": "2001:db8:ffff::fe",
-                      "gateway_mac": "02:00:00:00:00:fe"},
+            "core0": self.core(0, core_mtu),
             "access1": {"role": "access", "device": "none2", "mtu": 1500, "mac": "02:aa:bb:cc:dd:01",
                         "service_tpid": rng.choice([0x8100, 0x88A8, 0x9100])},
+            "core1": self.core(1, 1450),
         }
         edge = {"name": "test-%d" % (seed % 10**6)}
         if rng.random() < 0.7:
             edge["icmp_errors_per_second"] = rng.choice([1, 3, 1000])
         self.document = {"edge": edge, "ports": self.ports,
                          "customers": [self.customer(number) for number in range(customers)]}
+
+    def core(self, number, mtu):
+        port = {"role": "core", "device": "none%d" % (10 + number), "mtu": mtu, "address": CORE4[number] + "/25",
+                "gateway": ["192.0.2.126", "192.0.2.254"][number], "address6": CORE6[number] + "/64",
+                "gateway6": CORE6[number] + "fe", "gateway_mac": "02:00:00:00:0%d:fe" % number}
+        if self.rng.random() < 0.5:
+            port["mac"] = "02:cc:cc:cc:cc:%02x" % number
+        return port
 
     def customer(self, number):
         rng = self.rng
@@ -83,6 +91,8 @@ class Scenario:
             peering["subnets6"] = dict(zip(("primary", "secondary"), parts["subnets6"]))
         else:
             peering["subnet"], peering["subnet6"] = parts["subnets"][0], parts["subnets6"][0]
+            if rng.random() < 0.1:
+                del peering[rng.choice(["subnet", "subnet6"])]
         if rng.random() < 0.95:
             peering["customer_mac"] = "02:01:00:%02x:%02x:%02x" % (number // 256, number % 256, vlan % 256)
         if rng.random() < 0.2:
@@ -102,7 +112,7 @@ class Scenario:
         rng = self.rng
         while True:
             six = rng.random() < 0.4
-            local = CORE6 if six else CORE4
+            local = (CORE6 if six else CORE4)[rng.random() < 0.2]
             remote = "2001:db8:cafe::%x" % rng.randrange(1, 20) if six else "198.51.100.%d" % rng.randrange(1, 20)
             key = rng.choice([0, None, rng.randrange(1, 2**32), rng.randrange(1, 2**32), 0x2A00 + number,
                               0x2A00 + number])

@@ -179,6 +179,65 @@ class Corners(compare.ReplayCase):
         _, outputs, _ = self.run_all()
         self.assertEqual(outputs["access0"][0][1][12:22].hex(), "88a8a0648100a00a0800")
 
+    @staticmethod
+    def sums_to(raw, at, want):
+        """`raw` with the 16-bit word at `at` such that the IPv4 header's checksum becomes `want`."""
+        raw = bytearray(raw)
+        raw[at : at + 2] = raw[10:12] = b"\0\0"
+        raw[at : at + 2] = (0xFFFF - wire.ones_sum(raw[:20], want)).to_bytes(2, "big")
+        return wire.with_ipv4_checksum(raw)
+
+    def test_checksums_around_zero(self):
+        """What RFC 1624 section 3 is about: an updated checksum is 0x0000 where RFC 1141 makes it 0xffff."""
+        for destination in ("10.100.0.1", "10.103.0.1", "172.16.0.5"):
+            for want in (0xFEFE, 0xFEFF, 0xFF00, 0xFFFE, 0x0000, 0x0001):
+                for address in ("10.0.0.9", "10.0.200.77"):
+                    raw = self.sums_to(self.plain(address, destination, 60, ttl=9), 4, want)
+                    self.assertEqual(int.from_bytes(raw[10:12], "big"), want)
+                    self.add(self.traffic.access_frame(self.primary, raw))
+        for want in (0xFEFE, 0xFEFF, 0xFF00, 0xFFFE, 0x0000, 0x0001):
+            for outer in (NOT_ECT, ECT1, ECT0, CE):
+                for inner in (ECT0, ECT1, CE):
+                    for close in range(-3, 4):
+                        raw = self.plain("10.100.0.1", "10.0.0.9", 60, tos=inner)
+                        raw = self.sums_to(raw, 4, (want + close) % 0xFFFF)
+                        tunnel = self.tunnels["v4key"]
+                        self.add(self.traffic.core_frame(packets.ip(
+                            tunnel.remote, tunnel.local, wire.GRE, packets.gre(tunnel.key, raw), tos=outer)))
+        self.run_all()
+
+    def test_echo_of_nothing_but_zeros(self):
+        """The reply's sum is then zero and its checksum 0xffff: 0x0000 would not verify."""
+        near, edge = wire.packed("172.16.0.1"), wire.packed("172.16.0.2")
+        for payload in (b"", b"\0", b"\0" * 56):
+            self.add(self.traffic.access_frame(
+                self.primary, packets.ip(near, edge, *self.echo(b"\0\0\0\0" + payload))))
+        _, outputs, _ = self.run_all()
+        self.assertEqual([frame[22 + 20 : 22 + 24].hex() for _, frame in outputs["access0"]], ["0000ffff"] * 3)
+
+    @staticmethod
+    def echo(rest):
+        return wire.ICMP, packets.icmp.icmpv4(b"\x08\0\0\0" + rest)
+
+    def test_segments_whose_clamped_checksum_is_zero(self):
+        for family, source, target in ((4, "10.0.0.9", "10.100.0.1"), (6, "fd00:10::9", "fd00:100::1")):
+            src, dst = wire.packed(source), wire.packed(target)
+            for pad in range(4):
+                for want in range(-2, 3):
+                    options = b"\x01" * pad + b"\x02\x04" + (1460).to_bytes(2, "big")
+                    segment = bytearray(packets.tcp(src, dst, b"", 2, options))
+                    limit = 1500 - OVERHEAD["v4key"] - (40 if family == 4 else 60)
+                    clamped = bytearray(segment)
+                    clamped[22 + pad : 24 + pad] = limit.to_bytes(2, "big")
+                    clamped[16:18] = clamped[4:6] = b"\0\0"
+                    rest = wire.ones_sum(clamped, wire.pseudo_sum(src, dst, wire.TCP, len(clamped)))
+                    segment[4:6] = ((0xFFFF - rest + want) % 0xFFFF).to_bytes(2, "big")
+                    segment[16:18] = b"\0\0"
+                    value = wire.checksum(segment, wire.pseudo_sum(src, dst, wire.TCP, len(segment)))
+                    segment[16:18] = value.to_bytes(2, "big")
+                    self.add(self.traffic.access_frame(self.primary, packets.ip(src, dst, wire.TCP, bytes(segment))))
+        self.run_all()
+
     def test_several_files_of_one_time(self):
         """All at one instant: the inputs are taken in the order named, whole files in turn."""
         for link in (self.secondary, self.primary, self.single):

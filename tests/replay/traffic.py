@@ -21,7 +21,9 @@ class Traffic:
         self.rng = random.Random(seed)
         self.links = list(edge.attachments.values())
         self.tunnels = list(edge.tunnels.values())
-        self.core = next(port for port in edge.ports.values() if port.role == "core")
+        cores = [port for port in edge.ports.values() if port.role == "core"]
+        self.core = cores[0]
+        self.core_of = {address: port for port in cores for address in (port.address, port.address6)}
 
     def owner(self, peering):
         return self.owners[peering.circuit.customer]
@@ -39,8 +41,10 @@ class Traffic:
 
     def customer_address(self, link, version):
         net = self.prefix(link.peering.prefixes, version)
-        if net is None or self.rng.random() < 0.2:
+        if version in link.subnets and (net is None or self.rng.random() < 0.2):
             return link.subnets[version].customer
+        if net is None:
+            return self.anywhere(version)
         if net.prefixlen == 0:
             net = ipaddress.ip_network("10.3.0.0/16" if version == 4 else "fd00:33::/64")
         return self.inside(net)
@@ -168,7 +172,7 @@ class Traffic:
         peering, version = link.peering, rng.choice([4, 4, 6])
         owner = self.owner(peering)
         src, dst = self.customer_address(link, version), self.cloud_address(peering, version)
-        subnet = link.subnets[version]
+        subnet = link.subnets.get(version)
         mtu, fields = min(self.core.mtu - 28, link.port.mtu), {}
         pick = rng.random()
         if pick < 0.45:
@@ -181,19 +185,19 @@ class Traffic:
             src = self.anywhere(version)
             if not any(ipaddress.ip_address(src) in net for net in peering.prefixes):
                 owner = STRANGER
-        elif pick < 0.60:
+        elif pick < 0.60 and subnet:
             other = rng.choice(list(peering.links.values()))
             src = rng.choice([subnet.edge, other.subnets[version].customer, other.subnets[version].edge])
         elif pick < 0.64:
             target = rng.choice(list(peering.links.values()))
             dst, mtu = self.customer_address(target, version), target.port.mtu
-        elif pick < 0.68:
+        elif pick < 0.68 and subnet:
             dst = rng.choice(list(peering.links.values())).subnets[version].edge
             protocol, body = packets.echo_request(src, dst, rng.randrange(1, 65536), packets.filler(owner, self.size(1500)))
             return self.access_frame(link, packets.ip(src, dst, protocol, body, tos=rng.randrange(256)))
-        elif pick < 0.70:
+        elif pick < 0.70 and subnet:
             dst = subnet.edge
-        elif pick < 0.72 and version == 4:
+        elif pick < 0.72 and version == 4 and subnet:
             dst = rng.choice([subnet.net[0].packed, subnet.net[-1].packed, b"\xff" * 4, b"\xe0\0\0\5", b"\x7f\0\0\1", b"\0\0\0\1"])
         elif pick < 0.72:
             dst = rng.choice([b"\xff\2" + b"\0" * 13 + b"\1", b"\0" * 15 + b"\1", b"\0" * 16, b"\xfe\x80" + b"\0" * 13 + b"\1"])
@@ -247,11 +251,11 @@ class Traffic:
         if kind == 8:
             return self.access_frame(link, raw, dst=rng.choice([b"\xff" * 6, b"\1\0\x5e\0\0\5", NOT_OURS]))
         if kind == 9:
-            arp = packets.arp_request(ROUTER_MAC, b"\x0a\0\0\1", link.subnets[4].edge)
+            arp = packets.arp_request(ROUTER_MAC, b"\x0a\0\0\1", b"\x0a\0\0\2")
             return self.access_frame(link, arp, wire.ETH_ARP, dst=rng.choice([b"\xff" * 6, link.port.mac]))
         if kind == 10:
             group = wire.packed("ff02::1:ff00:2")
-            source = rng.choice([wire.packed("fe80::99"), link.subnets[6].customer, b"\0" * 16])
-            raw = packets.neighbour_solicitation(ROUTER_MAC, source, link.subnets[6].edge, group)
+            source = rng.choice([wire.packed("fe80::99"), self.customer_address(link, 6), b"\0" * 16])
+            raw = packets.neighbour_solicitation(ROUTER_MAC, source, wire.packed("fd00:172:16::2"), group)
             return self.access_frame(link, raw, dst=b"\x33\x33\xff\0\0\2")
         return self.access_frame(link, raw + b"\0" * rng.randrange(1, 50))
