@@ -98,6 +98,48 @@ class Buckets(compare.ReplayCase):
             self.assertEqual(counts["packets"], 299)
             self.assertEqual(counts["policed_packets"], 1)
 
+    def test_refusal_gives_back(self):
+        """What the peering's bucket gave comes back when the circuit's refuses, and so on a way back to a customer."""
+        doc = document("l3")
+        circuit = doc["customers"][0]["circuits"][0]
+        circuit.update(bandwidth="1 Mbps", burst="9100 B")
+        circuit["peerings"][0].update(bandwidth="1 Mbps", burst="9200 B")
+        with open(self.config, "w", encoding="utf-8") as out:
+            yaml.safe_dump(doc, out, sort_keys=False)
+        edge = Edge(self.config)
+        link = edge.attachments[("access0", 100, 10)]
+        traffic = CloudTraffic(edge, {"customer-0": 0}, 1)
+        tunnel = next(t for t in edge.tunnels.values() if t.peering is link.peering)
+        near, far, back = bytes([10, 0, 0, 1]), bytes([10, 100, 0, 1]), bytes([10, 0, 0, 2])
+
+        def raw(src, dst, size):
+            return packets.ip(src, dst, wire.UDP, packets.udp(src, dst, packets.filler(0, size - 28)))
+
+        def cloud(size):
+            return traffic.core_frame(packets.ip(tunnel.remote, tunnel.local, wire.GRE, packets.gre(0, raw(far, near, size))))
+
+        def customer(size, dst=far):
+            return traffic.access_frame(link, raw(near, dst, size))
+
+        # Circuit 9100, peering 9200 bytes, each way; all in one instant.
+        plan = [(customer(9000), True), (customer(150), False), (customer(150), False), (customer(100), True),
+                (customer(100), False), (cloud(9000), True), (customer(28), False), (cloud(101), False), (cloud(60), True),
+                # 12 ms refill 1500 bytes each. To_customer is nearly emptied, so a way back is refused there.
+                (12, None), (cloud(1500), True), (customer(1400, back), False), (customer(1500), True), (cloud(40), True),
+                (customer(40), False), (cloud(40), False)]
+        frames, now, wanted = [], 10**18, []
+        for what, passes in plan:
+            if passes is None:
+                now += what * 10**6
+                continue
+            frames.append((now, *what))
+            wanted.append("sent" if passes else "dropped")
+        self.assertEqual([fate for fate, _ in compare.Predictor(edge).run(frames).fates], wanted)
+        # Replay takes one instant by port: put a nanosecond between, which refills nothing that matters.
+        frames = [(when + number, port, frame) for number, (when, port, frame) in enumerate(frames)]
+        predicted, _, _ = self.check(frames, PORTS, (), "refusals")
+        self.assertEqual([fate for fate, _ in predicted.fates], wanted)
+
 
 if __name__ == "__main__":
     compare.main()
