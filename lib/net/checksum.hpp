@@ -66,11 +66,12 @@ constexpr std::uint16_t checksum_update(std::uint16_t checksum, std::uint16_t fr
 }
 
 /// One TTL less, the checksum kept right. The word is TTL ‖ protocol; subtracting 0x0100 from it adds 0x0100 to the
-/// checksum, end-around carry included (RFC 1624 §4).
+/// checksum, end-around carry included (RFC 1624 §4). A sum of 0xffff becomes 0, as a sum over the header would have it
+/// (RFC 1624 §3).
 inline void ipv4_decrement_ttl(Ipv4& header) noexcept {
     header.ttl--;
     const std::uint32_t sum = std::uint32_t{header.checksum.get()} + 0x0100U;
-    header.checksum.set(static_cast<std::uint16_t>(sum + (sum >> 16U)));
+    header.checksum.set(static_cast<std::uint16_t>(sum + ((sum + 1U) >> 16U)));
 }
 
 /// Sum (memory order) of the pseudo-header of RFC 8200 §8.1 / RFC 9293 §3.1 for `protocol` over `length` octets of

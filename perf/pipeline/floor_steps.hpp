@@ -108,7 +108,7 @@ template <class T>
     const auto word = load<std::uint32_t>(ip + 8);
     // Memory order: the high octet of the checksum is the low one of its word, so adding 0x0100 adds 1.
     const std::uint32_t sum = (word >> 16U) + 1U;
-    store(ip + 8, ((word & 0xffffU) - 1U) | (sum + (sum >> 16U)) << 16U);
+    store(ip + 8, ((word & 0xffffU) - 1U) | (sum + ((sum + 1U) >> 16U)) << 16U);
 }
 
 [[gnu::always_inline]] inline void set_frame(rte_mbuf& mbuf, const std::uint8_t* start, unsigned length) noexcept {
