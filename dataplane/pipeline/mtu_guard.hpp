@@ -54,8 +54,10 @@ inline bool is_ipv4(const std::uint8_t* l3) noexcept {
     return true;
 }
 
-/// Clamps the MSS of an unfragmented TCP segment to what fits `mtu`.
+/// Clamps the MSS of an unfragmented TCP segment to what fits `mtu`. A packet that goes no further stays as it came:
+/// the answer quotes it.
 [[gnu::noinline]] inline void clamp_slot(const Burst& burst, std::uint32_t slot, unsigned mtu) noexcept {
+    if (burst.fate[slot] != Fate::live) { return; }
     auto* l3 = burst.l3[slot];
     if (is_ipv4(l3)) {
         const auto& header = *reinterpret_cast<const Ipv4*>(l3);
