@@ -16,8 +16,9 @@ namespace peerlane::dataplane {
 inline constexpr unsigned kBurst = 32;
 inline constexpr std::uint32_t kNowhere = 0xffffffff;
 
-/// Values of Burst::type beside the EtherTypes (which are 0x0600 and up).
-inline constexpr std::uint16_t kGroupMac = 1;  // the frame went to a group MAC: only ARP and neighbour discovery may
+/// A value of Burst::type beside the EtherTypes: the frame went to a group MAC, only ARP and neighbour discovery may. It
+/// is a TPID, which no frame has behind its tags.
+inline constexpr std::uint16_t kGroupMac = 0x8100;
 
 /// Up to kBurst packets that came in by one port, at one time. A stage iterates live[0 .. live_count); a drop writes
 /// the slot's fate, and the slot leaves the list when the stage ends. Columns are never compacted: an observer can
