@@ -37,8 +37,9 @@ class Compilation {
         }
         for (auto* slots : {&state_.circuits, &state_.peerings, &state_.tunnels}) { slots->begin(); }
         snapshot_->workers = static_cast<unsigned>(state_.workers.size());
-        snapshot_->icmp_rate = meter::bucket_rate(BitsPerSecond{std::uint64_t{model_.edge.icmp_errors_per_second} * 8},
-                                                  Bytes{model_.edge.icmp_errors_per_second});
+        if (const std::uint64_t errors = model_.edge.icmp_errors_per_second; errors != 0) {
+            snapshot_->icmp_rate = meter::bucket_rate(BitsPerSecond{errors * 8}, Bytes{errors});
+        }
         for (std::size_t i = 0; i < model_.ports.size(); ++i) { add_port(i); }
         vlans_.resize(model_.ports.size());
         for (const auto& customer : model_.customers) {
