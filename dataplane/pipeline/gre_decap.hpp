@@ -4,6 +4,7 @@
 #include <rte_prefetch.h>
 
 #include "dataplane/pipeline/parse_ip.hpp"
+#include "dataplane/pipeline/parse_outer.hpp"
 #include "dataplane/pipeline/worker.hpp"
 #include "lib/net/ecn.hpp"
 #include "lib/net/headers.hpp"
@@ -65,7 +66,8 @@ inline void find_tunnel(Worker& worker, Burst& burst) noexcept {
         const std::uint32_t slot = burst.live[k];
         const Entry* entry = entries[slot];
         if (entry == nullptr || entry->identity != burst.identity[slot]) [[unlikely]] {
-            burst.end(slot, Fate::unknown_tunnel);
+            const auto& identity = burst.identity[slot];
+            burst.end(slot, detail::judge_stranger(*worker.snapshot, {identity.local_high, identity.local_low}));
             continue;
         }
         burst.tunnel[slot] = entry->payload.tunnel;

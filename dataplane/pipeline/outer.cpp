@@ -7,6 +7,14 @@
 namespace peerlane::dataplane::detail {
 namespace {
 
+bool is_local(const Snapshot& snapshot, Ip6 address) noexcept {
+    return std::binary_search(snapshot.local_addresses.begin(), snapshot.local_addresses.end(), address);
+}
+
+bool is_multicast4(std::uint32_t address) noexcept {
+    return address >> 28U == 14 || address == 0xffffffffU;
+}
+
 Fate judge_outer4(const Snapshot& snapshot, const std::uint8_t* l3, unsigned left, unsigned mtu) noexcept {
     if (left < sizeof(Ipv4)) { return Fate::outer_truncated; }
     const auto& header = *reinterpret_cast<const Ipv4*>(l3);
@@ -19,7 +27,7 @@ Fate judge_outer4(const Snapshot& snapshot, const std::uint8_t* l3, unsigned lef
     if (!ipv4_checksum_ok(l3, header_length / 4U)) { return Fate::outer_bad_checksum; }
     if (total > mtu) { return Fate::oversize; }
     const auto destination = header.destination.get();
-    if (destination >> 28U == 14 || destination == 0xffffffffU) { return Fate::multicast; }
+    if (is_multicast4(destination)) { return Fate::multicast; }
     if (header.is_fragment()) { return Fate::outer_fragment; }
     if (!is_local(snapshot, {0, table::mapped(Ip4{destination})})) { return Fate::not_for_us; }
     if (header.protocol != ip::kGre) { return Fate::punted; }
@@ -44,8 +52,10 @@ Fate judge_outer6(const Snapshot& snapshot, const std::uint8_t* l3, unsigned lef
 
 }  // namespace
 
-bool is_local(const Snapshot& snapshot, Ip6 address) noexcept {
-    return std::binary_search(snapshot.local_addresses.begin(), snapshot.local_addresses.end(), address);
+Fate judge_stranger(const Snapshot& snapshot, Ip6 destination) noexcept {
+    const auto four = static_cast<std::uint32_t>(destination.low);
+    if (destination == Ip6{0, table::mapped(Ip4{four})} && is_multicast4(four)) { return Fate::multicast; }
+    return is_local(snapshot, destination) ? Fate::unknown_tunnel : Fate::not_for_us;
 }
 
 Fate judge_outer(const Snapshot& snapshot, const PortInfo& port, const std::uint8_t* frame, unsigned length) noexcept {

@@ -17,8 +17,9 @@ namespace detail {
 /// Fate::live if it is unusual but right (IPv4 options).
 Fate judge_outer(const Snapshot& snapshot, const PortInfo& port, const std::uint8_t* frame, unsigned length) noexcept;
 
-/// True if the address (IPv4 mapped) is one of the edge's own on the core side.
-bool is_local(const Snapshot& snapshot, Ip6 address) noexcept;
+/// What becomes of GRE to `destination` (IPv4 mapped) that no tunnel takes: not one of the edge's own addresses on the
+/// core side, or of no tunnel there.
+Fate judge_stranger(const Snapshot& snapshot, Ip6 destination) noexcept;
 
 inline void set_addresses(table::TunnelIdentity& identity, const Ipv4& outer) noexcept {
     identity.local_high = identity.remote_high = 0;
