@@ -1,0 +1,119 @@
+// Model to snapshot: what a reload keeps, shares, changes and forgets.
+#include "dataplane/tables/compile.hpp"
+
+#include <gtest/gtest.h>
+
+#include "config/load.hpp"
+
+namespace peerlane::dataplane {
+namespace {
+
+constexpr std::string_view kPorts = R"(
+ports:
+  a0: { role: access, mtu: 1500 }
+  c0: { role: core, mtu: 1600, address: 192.0.2.1/24, gateway_mac: "02:00:00:00:00:fe" }
+customers:
+)";
+std::string customer(const std::string& name, int vlan, const std::string& bandwidth = "10 Mbps",
+                     const std::string& prefix = "10.100.0.0/16") {
+    return "  - { name: " + name + ", circuits: [ { name: x, port: a0, bandwidth: " + bandwidth +
+           ", burst: 64 kB, peerings: [ { type: private, vlan: " + std::to_string(vlan) +
+           ", subnet: 172.16.0.0/30, customer_prefixes: [10.0.0.0/16], virtual_networks: [ { name: n, prefixes: [" +
+           prefix + "], tunnel: { local: 192.0.2.1, remote: 198.51.100.7, key: " + std::to_string(vlan) +
+           " } } ] } ] } ] }\n";
+}
+
+class Compile : public testing::Test {
+  protected:
+    const Snapshot& publish(const std::string& customers, Nanoseconds now = 0) {
+        auto loaded = config::load_text(std::string(kPorts) + customers, "test.yaml");
+        EXPECT_TRUE(loaded.ok());
+        CompileOptions options;
+        options.now = now;
+        snapshots_.push_back(
+            compile(loaded.model, state_, snapshots_.empty() ? nullptr : snapshots_.back().get(), options));
+        for (auto* slots : {&state_.circuits, &state_.peerings, &state_.tunnels}) { slots->commit(); }
+        return *snapshots_.back();
+    }
+    static std::uint32_t slot(const Snapshot& snapshot, std::string_view name) {
+        for (const auto& circuit : snapshot.names.circuits) {
+            if (circuit.customer == name) { return circuit.slot; }
+        }
+        return ~0U;
+    }
+    State state_{1};
+    std::vector<std::unique_ptr<Snapshot>> snapshots_;
+};
+
+TEST_F(Compile, SharesWhatDidNotChange) {
+    const auto& first = publish(customer("a", 10) + customer("b", 11));
+    const auto& second = publish(customer("b", 11) + customer("a", 10, "10 Mbps", "10.101.0.0/16"));
+    for (const char* name : {"a", "b"}) { EXPECT_EQ(slot(first, name), slot(second, name)); }
+    const auto a = second.names.circuits[1].slot;
+    const auto b = second.names.circuits[0].slot;
+    EXPECT_EQ(first.vrfs[b], second.vrfs[b]);
+    EXPECT_NE(first.vrfs[a], second.vrfs[a]);
+    EXPECT_EQ(first.vrfs[a]->routes6, second.vrfs[a]->routes6) << "the other family's table";
+    EXPECT_TRUE(second.retunes.empty());
+}
+
+TEST_F(Compile, KeepsBucketLevelsAndRetunes) {
+    const auto& first = publish(customer("a", 10) + customer("b", 11), 1000);
+    const auto cell = circuit_cell(slot(first, "a"), Link::primary, Direction::to_cloud);
+    EXPECT_EQ(state_.circuit_buckets[cell].bucket.level, 64'000 * meter::kUnitsPerByte);
+    state_.circuit_buckets[cell].bucket.level = 7;
+    const auto& second = publish(customer("a", 10, "20 Mbps") + customer("b", 11), 2000);
+    EXPECT_EQ(state_.circuit_buckets[cell].bucket.level, 7U) << "the worker settles it, not the compiler";
+    ASSERT_EQ(second.retunes.size(), 2U) << "both directions of one link";
+    EXPECT_EQ(second.retunes[0].bucket, cell);
+    EXPECT_EQ(second.retunes[0].from.rate, 10'000'000U);
+    EXPECT_EQ(second.retunes[0].to.rate, 20'000'000U);
+}
+
+TEST_F(Compile, ForgetsCountersOfTheNewOnly) {
+    const auto& first = publish(customer("a", 10) + customer("b", 11));
+    const auto a = slot(first, "a");
+    const auto b = slot(first, "b");
+    const auto cell = [](std::uint32_t of) { return circuit_cell(of, Link::primary, Direction::to_cloud); };
+    for (const auto of : {a, b}) { state_.workers[0]->circuit_drops[cell(of)].packets[0] = 5; }
+    publish(customer("a", 10));
+    publish(customer("a", 10));
+    publish(customer("a", 10));
+    const auto& last = publish(customer("a", 10) + customer("c", 11));
+    EXPECT_EQ(slot(last, "c"), b) << "reused";
+    EXPECT_EQ(state_.workers[0]->circuit_drops[cell(a)].packets[0], 5U);
+    EXPECT_EQ(state_.workers[0]->circuit_drops[cell(b)].packets[0], 0U);
+}
+
+TEST_F(Compile, AFailedCompilationChangesNothing) {
+    publish(customer("a", 10));
+    auto loaded = config::load_text(std::string(kPorts) + customer("b", 11), "test.yaml");
+    ASSERT_TRUE(loaded.ok());
+    compile(loaded.model, state_, snapshots_.back().get(), {});  // and thrown away
+    const auto& again = publish(customer("a", 10));
+    EXPECT_EQ(slot(again, "a"), slot(*snapshots_.front(), "a"));
+    EXPECT_TRUE(again.retunes.empty());
+}
+
+TEST_F(Compile, TunnelMtuIsWhatIsLeft) {
+    const auto& snapshot = publish(customer("a", 10));
+    const auto tunnel = snapshot.names.tunnels[0].slot;
+    EXPECT_EQ(snapshot.tunnels[tunnel].mtu, 1600 - 20 - 8);
+    EXPECT_EQ(snapshot.tunnels[tunnel].header_length, 14 + 20 + 8);
+}
+
+TEST_F(Compile, MacsOfDevicesAndOfReplay) {
+    auto loaded = config::load_text(kPorts, "test.yaml");
+    const auto replay = compile(loaded.model, state_, nullptr, {});
+    EXPECT_EQ(to_string(replay->ports[1].mac_address), "02:00:00:00:00:01");
+    EXPECT_EQ(replay->ports[1].mac_mask, 0U) << "any is ours";
+    CompileOptions live;
+    live.device_macs = {*parse_mac("02:00:00:00:0a:00"), *parse_mac("02:00:00:00:0a:01")};
+    const auto run = compile(loaded.model, state_, nullptr, live);
+    EXPECT_EQ(to_string(run->ports[1].mac_address), "02:00:00:00:0a:01");
+    EXPECT_EQ(run->ports[1].mac, 0x010a'0000'0002U);
+    EXPECT_EQ(run->ports[1].mac_mask, 0xffff'ffff'ffffU);
+}
+
+}  // namespace
+}  // namespace peerlane::dataplane
