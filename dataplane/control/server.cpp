@@ -52,7 +52,7 @@ Server::Server(std::filesystem::path path, Answer answer) : path_(std::move(path
     const int error = errno;
     umask(mask);
     struct stat made{};
-    if (!bound || listen(listener_, kMaxClients) != 0 || lstat(path_.c_str(), &made) != 0) {
+    if (!bound || listen(listener_, SOMAXCONN) != 0 || lstat(path_.c_str(), &made) != 0) {
         if (listener_ >= 0) { close(listener_); }
         throw Failure("socket " + path_.native(), std::string("cannot listen: ") + std::strerror(error),
                       "make its directory and let this user write there, or set edge.socket to another path");
