@@ -61,10 +61,12 @@ class CloudTraffic(Traffic):
         elif pick < 0.57:
             dst = self.cloud_address(peering, version)
         elif pick < 0.59:
-            src = rng.choice([self.anywhere(version), self.customer_address(link, version)] + ([subnet.edge] if subnet else []))
+            src = rng.choice([self.anywhere(version),
+                              self.customer_address(link, version)] + ([subnet.edge] if subnet else []))
         elif pick < 0.63 and subnet:
             dst = subnet.edge
-            protocol, body = packets.echo_request(src, dst, rng.randrange(1, 65536), packets.filler(owner, self.size(mtu)))
+            protocol, body = packets.echo_request(src, dst, rng.randrange(1, 65536),
+                                                  packets.filler(owner, self.size(mtu)))
             inner = packets.ip(src, dst, protocol, body, tos=rng.randrange(256))
             return self.tunnelled(tunnel, inner) if len(inner) <= tunnel.mtu - 20 else self.to_customer()
         elif pick < 0.64 and subnet:
@@ -78,9 +80,11 @@ class CloudTraffic(Traffic):
         elif pick < 0.70:
             raw = self.malform(self.packet(owner, src, dst, mtu))
             raw = raw or b"\x45"
-            return self.core_frame(self.outer(tunnel, packets.gre(tunnel.key, raw, protocol=packets.ETHERTYPES[version])))
+            return self.core_frame(self.outer(tunnel,
+                                              packets.gre(tunnel.key, raw, protocol=packets.ETHERTYPES[version])))
         elif pick < 0.73:
-            protocol, body = packets.icmp_error(src, dst, rng.choice([1, 3, 11, 12, 5, 4, 2]), packets.filler(owner, 60))
+            protocol, body = packets.icmp_error(src, dst, rng.choice([1, 3, 11, 12, 5, 4, 2]),
+                                                packets.filler(owner, 60))
             return self.tunnelled(tunnel, packets.ip(src, dst, protocol, body, ttl=rng.choice([1, 64])))
         elif pick < 0.79:
             # Larger than the customer's port takes.
@@ -111,7 +115,8 @@ class CloudTraffic(Traffic):
             return self.core_frame(self.outer(tunnel, packets.gre(tunnel.key, inner), src=remote))
         if kind == 4:
             local = tunnel.local[:-1] + b"\x77"
-            return self.core_frame(self.outer(tunnel, packets.gre(tunnel.key, self.stranger(tunnel, version)), dst=local))
+            return self.core_frame(self.outer(tunnel, packets.gre(tunnel.key, self.stranger(tunnel, version)),
+                                              dst=local))
         if kind == 5:
             flags = rng.choice([0x4000, 0x0800, 0x0400, 1, 2, 4, 7, 0x4C07])
             return self.core_frame(self.outer(tunnel, packets.gre(tunnel.key, inner, flags=flags)))
@@ -121,7 +126,8 @@ class CloudTraffic(Traffic):
             return self.core_frame(self.outer(tunnel, bytes(payload)))
         if kind == 7:
             wrong = wire.ETH_IPV6 if inner[0] >> 4 == 4 else wire.ETH_IPV4
-            return self.core_frame(self.outer(tunnel, packets.gre(tunnel.key, inner, protocol=rng.choice([wrong, 0x6558]))))
+            return self.core_frame(self.outer(tunnel,
+                                              packets.gre(tunnel.key, inner, protocol=rng.choice([wrong, 0x6558]))))
         if kind == 8:
             port, frame = self.core_frame(self.outer(tunnel, packets.gre(tunnel.key, inner)), padding=False)
             return port, frame[: rng.randrange(1, len(frame))]
@@ -136,15 +142,18 @@ class CloudTraffic(Traffic):
                 payload = bytes([wire.GRE, 0, 0, 1, 0, 0, 0, 9]) + packets.gre(tunnel.key, inner)
                 return self.core_frame(self.outer(tunnel, payload, protocol=wire.V6_FRAGMENT))
             payload = packets.gre(tunnel.key, inner)
-            return self.core_frame(self.outer(tunnel, payload, df=False, mf=rng.random() < 0.5, offset=rng.choice([0, 4]) or 1))
+            return self.core_frame(self.outer(tunnel, payload, df=False, mf=rng.random() < 0.5,
+                                              offset=rng.choice([0, 4]) or 1))
         if kind == 12:
-            protocol, body = packets.echo_request(tunnel.remote, tunnel.local, rng.randrange(1, 65536), packets.filler(owner, 56))
+            protocol, body = packets.echo_request(tunnel.remote, tunnel.local, rng.randrange(1, 65536),
+                                                  packets.filler(owner, 56))
             return self.core_frame(self.outer(tunnel, body, protocol=protocol))
         if kind == 13:
             body = packets.udp(tunnel.remote, tunnel.local, packets.filler(STRANGER, 56))
             return self.core_frame(self.outer(tunnel, body, protocol=wire.UDP))
         if kind == 14:
-            return self.core_frame(self.outer(tunnel, packets.gre(tunnel.key, inner)), dst=rng.choice([b"\xff" * 6, NOT_OURS]))
+            return self.core_frame(self.outer(tunnel, packets.gre(tunnel.key, inner)),
+                                   dst=rng.choice([b"\xff" * 6, NOT_OURS]))
         # Trailing bytes behind the inner packet, inside GRE.
         return self.core_frame(self.outer(tunnel, packets.gre(tunnel.key, inner + b"\xEE" * rng.randrange(1, 40))))
 

@@ -9,6 +9,7 @@ import yaml
 
 import wire
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is ten times as fast
 RATES = {"bps": 1, "kbps": 10**3, "Mbps": 10**6, "Gbps": 10**9, "Tbps": 10**12}
 SIZES = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9}
 TIMES = {"ns": Fraction(1, 10**9), "us": Fraction(1, 10**6), "ms": Fraction(1, 10**3), "s": Fraction(1)}
@@ -133,7 +134,7 @@ class Peering:
 class Edge:
     def __init__(self, path):
         with open(path, encoding="utf-8") as source:
-            document = yaml.safe_load(source)
+            document = yaml.load(source, Loader=LOADER)
         self.icmp_errors_per_second = document.get("edge", {}).get("icmp_errors_per_second", 100)
         self.ports = {}
         for number, (name, entry) in enumerate(document["ports"].items()):

@@ -47,6 +47,7 @@ class Predictor:
         self.circuits = defaultdict(Counter)  # (customer, circuit, link, direction)
         self.peerings = defaultdict(Counter)  # (customer, circuit, type, link, direction)
         self.tunnels = defaultdict(Counter)  # (local, remote, key, link, direction)
+        self.tunnel_locals = {tunnel.local for tunnel in edge.tunnels.values()}
         self.buckets = {}
         self.error_buckets = {}
 
@@ -309,8 +310,7 @@ class Predictor:
             raise Punt("nd")
         if group:
             raise Drop("group_mac")
-        locals_ = {tunnel.local for tunnel in self.edge.tunnels.values()} | {port.address, port.address6}
-        if outer.dst not in locals_:
+        if outer.dst not in self.tunnel_locals and outer.dst not in (port.address, port.address6):
             raise Drop("not_our_address")
         if outer.fragment or (outer.version == 6 and outer.protocol == wire.V6_FRAGMENT):
             raise Drop("outer_fragment")

@@ -1,4 +1,4 @@
-"""IP packets and Ethernet frames for the tests, good ones and bad ones. Every payload is filled with its owner's mark."""
+"""IP packets and Ethernet frames for the tests, good ones and bad ones. Payloads are filled with their owner's mark."""
 
 import re
 import struct
@@ -58,7 +58,7 @@ def ethertype_of(raw):
 
 def gre(key, inner, *, sequence=None, checksummed=False, protocol=None, flags=0):
     """RFC 2784/2890 around `inner`; `flags` are further bits of the first word."""
-    flags |= (0x8000 if checksummed else 0) | (0x2000 if key is not None else 0) | (0x1000 if sequence is not None else 0)
+    flags |= 0x8000 * checksummed | 0x2000 * (key is not None) | 0x1000 * (sequence is not None)
     head = struct.pack("!HH", flags, ethertype_of(inner) if protocol is None else protocol)
     tail = struct.pack("!I", key) if key is not None else b""
     tail += struct.pack("!I", sequence) if sequence is not None else b""

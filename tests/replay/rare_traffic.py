@@ -72,7 +72,8 @@ class Rare:
         yield self.cloud(solicit)
         yield self.access(packets.neighbour_solicitation(b"\2" * 6, LINK_LOCAL, EDGE6, EDGE6))
         yield self.access(packets.neighbour_solicitation(b"\2" * 6, LINK_LOCAL, EDGE6, wire.packed("fe80::1")))
-        yield self.access(packets.neighbour_solicitation(b"\2" * 6, LINK_LOCAL, EDGE6, ALL_NODES), dst=b"\x33\x33\0\0\0\1")
+        yield self.access(packets.neighbour_solicitation(b"\2" * 6, LINK_LOCAL, EDGE6, ALL_NODES),
+                          dst=b"\x33\x33\0\0\0\1")
         group = packets.neighbour_solicitation(b"\2" * 6, b"\0" * 16, EDGE6, wire.packed("ff02::1:ff00:2"))
         yield self.access(group, dst=b"\x33\x33\xff\0\0\2")
         yield self.cloud(group)
@@ -136,7 +137,8 @@ class Rare:
                     yield self.access(packets.ip(src, dst, wire.V6_FRAGMENT, head + b"x" * 40, ttl=1))
             else:
                 for offset, more in ((0, True), (1, True), (1, False)):
-                    yield self.access(packets.ip(src, dst, wire.UDP, b"x" * 40, ttl=1, df=False, offset=offset, mf=more))
+                    yield self.access(packets.ip(src, dst, wire.UDP, b"x" * 40, ttl=1, df=False, offset=offset,
+                                                 mf=more))
 
     def quotes_of_every_size(self):
         for size in (28, 100, 547, 548, 549, 1400):
@@ -144,7 +146,8 @@ class Rare:
             yield self.access(raw)
             yield self.access(raw + b"\0" * 40)
         for size in (48, 1231, 1232, 1233, 1500):
-            yield self.access(packets.ip(CUSTOMER6, CLOUD6, wire.UDP, packets.udp(CUSTOMER6, CLOUD6, b"q" * (size - 48)), ttl=1))
+            yield self.access(packets.ip(CUSTOMER6, CLOUD6, wire.UDP,
+                                         packets.udp(CUSTOMER6, CLOUD6, b"q" * (size - 48)), ttl=1))
 
     def errors_with_nowhere_to_go(self):
         """From the cloud, from sources that no tunnel leads to; the customer's own address as source among them."""
@@ -157,7 +160,8 @@ class Rare:
         return packets.ip(src, dst, wire.UDP, packets.udp(src, dst, packets.filler(0, size)), **fields)
 
     def options_of_fragments(self):
-        pool = [b"\x94\x04\0\0", b"\x01\x01\x94\x04\0\0\0\0", b"\x44\x08\x05\0\0\0\0\0", b"\x9e\x03\x07\x44\x04\x05\0\0",
+        pool = [b"\x94\x04\0\0", b"\x01\x01\x94\x04\0\0\0\0", b"\x44\x08\x05\0\0\0\0\0",
+                b"\x9e\x03\x07\x44\x04\x05\0\0",
                 b"\x01\x9e\x05abc\x94\x04\0\0\0", b"\0\x94\x04\0", b"\x9e\x28" + b"z" * 38, b"\x5e\x28" + b"z" * 38,
                 b"\x9e\x26" + b"z" * 36 + b"\x01\x01", b"\x01" * 40, b"\0" * 40]
         for options in pool:
@@ -171,8 +175,10 @@ class Rare:
         for offset, more in ((0, True), (3, True), (3, False), (4000, True), (8000, False)):
             for size in (1465, 1472, 1560):
                 body = packets.filler(0, size // 8 * 8 if more else size)
-                yield self.access(packets.ip(CUSTOMER4, CLOUD4, wire.UDP, body, df=False, offset=offset, mf=more, ident=9))
-                yield self.access(packets.ip(CUSTOMER4, wire.packed("10.101.0.1"), wire.UDP, body, df=True, offset=offset,
+                yield self.access(packets.ip(CUSTOMER4, CLOUD4, wire.UDP, body, df=False, offset=offset, mf=more,
+                                             ident=9))
+                yield self.access(packets.ip(CUSTOMER4, wire.packed("10.101.0.1"), wire.UDP, body, df=True,
+                                             offset=offset,
                                              mf=more, ident=9))
 
     def reserved_flag(self):
@@ -184,9 +190,10 @@ class Rare:
     def segments_to_clamp(self):
         mss = b"\x02\x04\xff\xff"
         for src, dst in ((CUSTOMER4, CLOUD4), (CUSTOMER6, CLOUD6)):
-            for options in (b"", mss, mss + mss, b"\x01" * 4 + mss, b"\x02\x03\xff", b"\x02\x05\xff\xff\xff", b"\0" + mss,
-                            b"\x08\x00" + mss, b"\x08\x01" + mss, b"\x08\x30" + mss, b"\x02\x04\xff", b"\x01\x01\x01\x02",
-                            b"\x02\x04\x05\x00", b"\x02\x04\0\0", b"\x13\x12" + b"m" * 16 + mss):
+            for options in (b"", mss, mss + mss, b"\x01" * 4 + mss, b"\x02\x03\xff", b"\x02\x05\xff\xff\xff",
+                            b"\0" + mss, b"\x08\x00" + mss, b"\x08\x01" + mss, b"\x08\x30" + mss, b"\x02\x04\xff",
+                            b"\x01\x01\x01\x02", b"\x02\x04\x05\x00", b"\x02\x04\0\0",
+                            b"\x13\x12" + b"m" * 16 + mss):
                 for flags in (0x02, 0x12, 0x10, 0x06, 0xC2):
                     segment = packets.tcp(src, dst, b"data", flags, options)
                     yield self.access(packets.ip(src, dst, wire.TCP, segment))
@@ -219,7 +226,8 @@ class Rare:
             yield self.core(packets.ip(tunnel.remote, tunnel.local, wire.GRE, payload, options=b"\x94\x04\0\0" * 10))
             yield self.core(packets.ip(tunnel.remote, tunnel.local, wire.GRE, payload) + b"\xEE" * 30)
             yield self.core(packets.ip(tunnel.remote, tunnel.local, wire.GRE, payload, ttl=0, df=False, ident=9))
-            yield self.core(packets.ip(tunnel.remote, tunnel.local, wire.GRE, packets.gre(tunnel.key, b"", protocol=0x0800)))
+            yield self.core(packets.ip(tunnel.remote, tunnel.local, wire.GRE,
+                                       packets.gre(tunnel.key, b"", protocol=0x0800)))
             yield self.core(packets.ip(tunnel.remote, tunnel.local, wire.GRE, b""))
 
     def gre_in_gre(self):
@@ -235,5 +243,6 @@ class Rare:
             yield self.access(raw)
 
     SUBJECTS = (echo_requests, large_echo_requests, neighbour_discovery, multicast_that_is_no_neighbour_discovery, arp,
-                routing_protocols, core_addresses, no_errors_about_errors, quotes_of_every_size, errors_with_nowhere_to_go,
-                options_of_fragments, fragments_of_fragments, reserved_flag, segments_to_clamp, outer_headers, gre_in_gre)
+                routing_protocols, core_addresses, no_errors_about_errors, quotes_of_every_size,
+                errors_with_nowhere_to_go, options_of_fragments, fragments_of_fragments, reserved_flag,
+                segments_to_clamp, outer_headers, gre_in_gre)

@@ -77,7 +77,9 @@ class Scenario:
         circuit["peerings"] = []
         for kind in kinds:
             # A single tag deliberately equals the next customer's S-VID: the two must never meet.
-            vlan = (101 + number if kind == "private" else 1101 + number) if single else (10 if kind == "private" else 20)
+            vlan = {"private": 10, "microsoft": 20}[kind]
+            if single:
+                vlan = {"private": 101, "microsoft": 1101}[kind] + number
             circuit["peerings"].append(self.peering(number, circuit, kind, vlan))
         return {"name": "customer-%03d" % number, "circuits": [circuit]}
 
@@ -132,4 +134,4 @@ class Scenario:
 
     def write(self, path):
         with open(path, "w", encoding="utf-8") as out:
-            yaml.safe_dump(self.document, out, sort_keys=False)
+            yaml.dump(self.document, out, Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper), sort_keys=False)

@@ -116,16 +116,19 @@ class Buckets(compare.ReplayCase):
             return packets.ip(src, dst, wire.UDP, packets.udp(src, dst, packets.filler(0, size - 28)))
 
         def cloud(size):
-            return traffic.core_frame(packets.ip(tunnel.remote, tunnel.local, wire.GRE, packets.gre(0, raw(far, near, size))))
+            return traffic.core_frame(packets.ip(tunnel.remote, tunnel.local, wire.GRE,
+                                                 packets.gre(0, raw(far, near, size))))
 
         def customer(size, dst=far):
             return traffic.access_frame(link, raw(near, dst, size))
 
         # Circuit 9100, peering 9200 bytes, each way; all in one instant.
         plan = [(customer(9000), True), (customer(150), False), (customer(150), False), (customer(100), True),
-                (customer(100), False), (cloud(9000), True), (customer(28), False), (cloud(101), False), (cloud(60), True),
+                (customer(100), False), (cloud(9000), True), (customer(28), False), (cloud(101), False), (cloud(60),
+                                                                                                          True),
                 # 12 ms refill 1500 bytes each. To_customer is nearly emptied, so a way back is refused there.
-                (12, None), (cloud(1500), True), (customer(1400, back), False), (customer(1500), True), (cloud(40), True),
+                (12, None), (cloud(1500), True), (customer(1400, back), False), (customer(1500), True), (cloud(40),
+                                                                                                         True),
                 (customer(40), False), (cloud(40), False)]
         frames, now, wanted = [], 10**18, []
         for what, passes in plan:

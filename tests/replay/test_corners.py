@@ -50,10 +50,12 @@ class Corners(compare.ReplayCase):
         for number, (name, overhead) in enumerate(OVERHEAD.items()):
             mtu = 1500 - overhead
             for size in (mtu, mtu + 1):
-                self.add(self.traffic.access_frame(self.primary, self.plain("10.0.0.9", "10.%d.0.1" % (100 + number), size)))
+                self.add(self.traffic.access_frame(self.primary,
+                                                   self.plain("10.0.0.9", "10.%d.0.1" % (100 + number), size)))
                 fits = size == mtu
                 expected.append("sent" if fits or name == "v4none" else mtu)
-                self.add(self.traffic.access_frame(self.primary, self.plain("fd00:10::9", "fd00:%d::1" % (100 + number), size)))
+                self.add(self.traffic.access_frame(self.primary,
+                                                   self.plain("fd00:10::9", "fd00:%d::1" % (100 + number), size)))
                 expected.append("sent" if fits else mtu)
         predicted, outputs, _ = self.run_all()
         self.assertEqual([fate for fate, _ in predicted.fates],
@@ -71,7 +73,8 @@ class Corners(compare.ReplayCase):
                 for inner, row in FIGURE_4.items():
                     for outer, want in zip((NOT_ECT, ECT0, ECT1, CE), row):
                         tunnel = self.tunnels[name]
-                        source = ("10.%s.0.1" if "." in address else "fd00:%s::1") % ("100" if name == "v4key" else "102")
+                        network = 100 if name == "v4key" else 102
+                        source = ("10.%d.0.1" if "." in address else "fd00:%d::1") % network
                         raw = self.plain(source, address, 100, tos=0xB8 | inner)
                         self.add(self.traffic.core_frame(self.traffic.outer(
                             tunnel, packets.gre(tunnel.key, raw), tos=outer, options=b"")))
@@ -87,9 +90,13 @@ class Corners(compare.ReplayCase):
     def test_tos_of_encapsulation(self):
         for tos in range(256):
             for number in range(4):
-                self.add(self.traffic.access_frame(self.primary, self.plain("10.0.0.9", "10.%d.0.1" % (100 + number), 60, tos=tos)))
+                self.add(self.traffic.access_frame(self.primary,
+                                                   self.plain("10.0.0.9", "10.%d.0.1" % (100 + number), 60, tos=tos)))
         _, outputs, _ = self.run_all()
-        got = [(wire.parse_ipv4 if frame[14] >> 4 == 4 else wire.parse_ipv6)(frame[14:]).tos for _, frame in outputs["core0"]]
+        got = []
+        for _, frame in outputs["core0"]:
+            parse = wire.parse_ipv4 if frame[14] >> 4 == 4 else wire.parse_ipv6
+            got.append(parse(frame[14:]).tos)
         want = []
         for tos in range(256):
             want += [tos, 46 << 2 | tos & 3, tos, tos]
@@ -157,7 +164,8 @@ class Corners(compare.ReplayCase):
             (frame(primary, self.plain("10.0.0.9", "172.16.0.5", 1600, df=True)), "dropped", (1, 0, 0)),
             (frame(primary, self.plain("10.0.0.9", "10.100.0.1", 1601, df=False)), "dropped", (0, 0, 0)),
             (frame(secondary, self.plain("10.0.0.9", "10.100.0.1", 1301, df=False)), "dropped", (0, 0, 0)),
-            (frame(primary, packets.arp_request(b"\2" * 6, near4, edge4), wire.ETH_ARP, dst=b"\xff" * 6), "punted", (0, 0, 0)),
+            (frame(primary, packets.arp_request(b"\2" * 6, near4, edge4), wire.ETH_ARP, dst=b"\xff" * 6), "punted",
+             (0, 0, 0)),
             (frame(primary, good, ethertype=0x88CC), "dropped", (0, 0, 0)),
             # fabrikam: 2000 bytes of burst at 2 Mb/s. Its own reply costs it nothing.
             (frame(self.single, self.plain("10.0.0.9", "10.100.0.1", 1400)), "sent", (0, 1, 0)),
@@ -174,7 +182,8 @@ class Corners(compare.ReplayCase):
     def test_replies_copy_priority(self):
         edge4, near4 = wire.packed("172.16.0.2"), wire.packed("172.16.0.1")
         ping = packets.ip(near4, edge4, *packets.echo_request(near4, edge4, 5, b"abc"))
-        frame = wire.ethernet(self.primary.port.mac, b"\2" * 6, [(0x88A8, 5 << 13 | 100), (0x8100, 5 << 13 | 10)], 0x0800, ping)
+        frame = wire.ethernet(self.primary.port.mac, b"\2" * 6, [(0x88A8, 5 << 13 | 100), (0x8100, 5 << 13 | 10)],
+                              0x0800, ping)
         self.add(("access0", frame))
         _, outputs, _ = self.run_all()
         self.assertEqual(outputs["access0"][0][1][12:22].hex(), "88a8a0648100a00a0800")

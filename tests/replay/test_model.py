@@ -24,7 +24,8 @@ class Model(unittest.TestCase):
 
         four, six = (b"\x0a\0\0\1", b"\x0a\0\0\2"), (wire.packed("fd00::1"), wire.packed("fd00::2"))
         ours = wire.ipv4(*four, wire.UDP, packets.udp(*four, b"abcde"), tos=0xB8, ident=7)
-        theirs = IP(src="10.0.0.1", dst="10.0.0.2", tos=0xB8, id=7, flags="DF") / UDP(sport=40000, dport=40001) / Raw(b"abcde")
+        theirs = IP(src="10.0.0.1", dst="10.0.0.2", tos=0xB8, id=7, flags="DF") / UDP(sport=40000,
+                                                                                      dport=40001) / Raw(b"abcde")
         self.assertEqual(ours, bytes(theirs))
         protocol, body = packets.echo_request(*six, 77, b"xyz")
         theirs = IPv6(src="fd00::1", dst="fd00::2", tc=3, fl=5, hlim=64) / ICMPv6EchoRequest(id=77, seq=7, data=b"xyz")

@@ -193,18 +193,22 @@ class Traffic:
             dst, mtu = self.customer_address(target, version), target.port.mtu
         elif pick < 0.68 and subnet:
             dst = rng.choice(list(peering.links.values())).subnets[version].edge
-            protocol, body = packets.echo_request(src, dst, rng.randrange(1, 65536), packets.filler(owner, self.size(1500)))
+            protocol, body = packets.echo_request(src, dst, rng.randrange(1, 65536),
+                                                  packets.filler(owner, self.size(1500)))
             return self.access_frame(link, packets.ip(src, dst, protocol, body, tos=rng.randrange(256)))
         elif pick < 0.70 and subnet:
             dst = subnet.edge
         elif pick < 0.72 and version == 4 and subnet:
-            dst = rng.choice([subnet.net[0].packed, subnet.net[-1].packed, b"\xff" * 4, b"\xe0\0\0\5", b"\x7f\0\0\1", b"\0\0\0\1"])
+            dst = rng.choice([subnet.net[0].packed, subnet.net[-1].packed, b"\xff" * 4, b"\xe0\0\0\5", b"\x7f\0\0\1",
+                              b"\0\0\0\1"])
         elif pick < 0.72:
-            dst = rng.choice([b"\xff\2" + b"\0" * 13 + b"\1", b"\0" * 15 + b"\1", b"\0" * 16, b"\xfe\x80" + b"\0" * 13 + b"\1"])
+            dst = rng.choice([b"\xff\2" + b"\0" * 13 + b"\1", b"\0" * 15 + b"\1", b"\0" * 16,
+                              b"\xfe\x80" + b"\0" * 13 + b"\1"])
         elif pick < 0.75:
             return self.access_frame(link, self.malform(self.packet(owner, src, dst, mtu)), packets.ETHERTYPES[version])
         elif pick < 0.78:
-            protocol, body = packets.icmp_error(src, dst, rng.choice([1, 3, 11, 12, 5, 4, 2]), packets.filler(owner, 60))
+            protocol, body = packets.icmp_error(src, dst, rng.choice([1, 3, 11, 12, 5, 4, 2]),
+                                                packets.filler(owner, 60))
             fields["ttl"] = rng.choice([1, 64])
             return self.access_frame(link, packets.ip(src, dst, protocol, body, **fields))
         elif pick < 0.80:
