@@ -65,14 +65,13 @@ RandomEdge random_edge(Random& random) {
             const bool six = one_in(random, 3);
             Tunnel tunnel{six ? "2001:db8:ffff::1" : "192.0.2.1", six ? "2001:db8:cafe::7" : "198.51.100.7",
                           std::nullopt};
-            // One tunnel without a key per remote at most; keys are neighbours of each other, 0 among them.
+            // One without a key beside another tenant's with key 0, twice; keys are neighbours of each other.
             const auto number = i * 2 + n;
-            if (number < 4) {
-                tunnel.remote += six ? "" : "";
-                if (number == 3) { tunnel.remote = six ? "2001:db8:cafe::8" : "198.51.100.8"; }
-                tunnel.local = number == 2 ? (six ? "2001:db8:ffff::2" : "192.0.2.2") : tunnel.local;
-                if (number == 1) { tunnel.key = 0; }
-            } else {
+            if (number == 3 || number == 4) { tunnel.remote.back() = '8'; }
+            if (number == 5) { tunnel.local.back() = '2'; }
+            if (number == 2 || number == 4) {
+                tunnel.key = 0;
+            } else if (number != 0 && number != 3 && number != 5) {
                 tunnel.key = static_cast<std::uint32_t>(number);
             }
             tenant.tunnels.push_back(tunnel);
