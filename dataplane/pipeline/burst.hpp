@@ -16,13 +16,13 @@ namespace peerlane::dataplane {
 inline constexpr unsigned kBurst = 32;
 inline constexpr std::uint32_t kNowhere = 0xffffffff;
 
-/// A value of Burst::type beside the EtherTypes: the frame went to a group MAC, only ARP and neighbour discovery may. It
-/// is a TPID, which no frame has behind its tags.
+/// A value of Burst::type beside the EtherTypes: the frame went to a group MAC, only ARP and neighbour discovery may.
+/// It is a TPID, which no frame has behind its tags.
 inline constexpr std::uint16_t kGroupMac = 0x8100;
 
-/// Up to kBurst packets that came in by one port, at one time. A stage iterates live[0 .. live_count); a drop writes
-/// the slot's fate, and the slot leaves the list when the stage ends. Columns are never compacted: an observer can
-/// still read a dropped packet.
+/// Up to kBurst packets that came in by one port, at one time. A stage goes through them with each(); a drop
+/// writes the slot's fate, and the slot leaves the list when the stage ends. Columns are never compacted: an observer
+/// can still read a dropped packet.
 struct alignas(64) Burst {
     Nanoseconds now = 0;
     std::uint32_t count = 0;       // slots in use
@@ -116,6 +116,19 @@ struct alignas(64) Burst {
     void end(std::uint32_t slot, Fate why) noexcept {
         fate[slot] = why;
         swept = false;
+    }
+
+    /// visit(slot) for every slot on its way. The usual burst, of which nothing was dropped, is walked without the
+    /// list. As there are two walks, a body is not inlined by itself: stages ask for it.
+    template <class Visit>
+    [[gnu::always_inline]] void each(Visit visit) const noexcept {
+        if (live_count == count) [[likely]] {
+            const std::uint32_t n = count;
+            for (std::uint32_t slot = 0; slot < n; ++slot) { visit(slot); }
+        } else {
+            const std::uint32_t n = live_count;
+            for (std::uint32_t k = 0; k < n; ++k) { visit(live[k]); }
+        }
     }
 
     /// Takes the slots whose way has ended off the list. Every stage that may end a way ends with it.

@@ -11,16 +11,15 @@ namespace peerlane::dataplane {
 inline void classify(Worker& worker, Burst& burst) noexcept {
     const table::VlanTable& vlans = worker.snapshot->ports[burst.port].vlans;
     const Attachment* attachments = worker.snapshot->attachments.data();
-    for (std::uint32_t k = 0; k < burst.live_count; ++k) {
-        const std::uint32_t slot = burst.live[k];
+    burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) {
         const std::uint32_t id = vlans.find(burst.tci[slot] & 0xfffU, burst.inner_vid[slot]);
         burst.attachment[slot] = id;
         if (id == kNowhere) [[unlikely]] {
             burst.end(slot, Fate::unknown_vlan);
-            continue;
+            return;
         }
         rte_prefetch0(&attachments[id]);
-    }
+    });
     burst.sweep();
 }
 

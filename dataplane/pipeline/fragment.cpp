@@ -35,10 +35,9 @@ void fragment_slot(Worker& worker, Burst& burst, std::uint32_t slot) noexcept {
 }  // namespace
 
 void fragment(Worker& worker, Burst& burst) noexcept {
-    for (std::uint32_t k = 0; k < burst.live_count; ++k) {
-        const std::uint32_t slot = burst.live[k];
+    burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) {
         if (burst.cut_mtu[slot] != 0) { fragment_slot(worker, burst, slot); }
-    }
+    });
     burst.sweep();
 }
 

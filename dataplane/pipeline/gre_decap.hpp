@@ -21,8 +21,7 @@ namespace detail {
 /// Reads the GRE header: l3 and left become the inner packet's, type the protocol; completes identity and hashes it.
 inline void parse_gre(Worker& worker, Burst& burst) noexcept {
     const auto& table = worker.snapshot->tunnel_table;
-    for (std::uint32_t k = 0; k < burst.live_count; ++k) {
-        const std::uint32_t slot = burst.live[k];
+    burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) {
         const std::uint8_t* header = burst.l3[slot];
         const unsigned length = burst.gre_length[slot];
         const auto& gre = *reinterpret_cast<const Gre*>(header);
@@ -36,19 +35,17 @@ inline void parse_gre(Worker& worker, Burst& burst) noexcept {
                 burst.end(slot, malformed       ? Fate::gre_bad_header
                                 : size > length ? Fate::outer_truncated
                                                 : Fate::gre_bad_checksum);
-                continue;
+                return;
             }
         }
         table::TunnelIdentity& identity = burst.identity[slot];
-        identity.has_key = keyed ? 1 : 0;
-        identity.sa = 0;
-        identity.key = keyed ? reinterpret_cast<const Be32*>(header + (summed ? 8 : 4))->get() : 0;
+        identity.set_tail(keyed ? reinterpret_cast<const Be32*>(header + (summed ? 8 : 4))->get() : 0, keyed, 0);
         burst.hash[slot] = table.hash(identity);
         table.prefetch_index(burst.hash[slot]);
         burst.type[slot] = gre.protocol.get();
         burst.l3[slot] += size;
         burst.left[slot] = static_cast<std::uint16_t>(length - size);
-    }
+    });
     burst.sweep();
 }
 
@@ -57,45 +54,42 @@ inline void find_tunnel(Worker& worker, Burst& burst) noexcept {
     const auto& table = worker.snapshot->tunnel_table;
     using Entry = table::TunnelTable<TunnelPayload>::Entry;
     const Entry* entries[kBurst];
-    for (std::uint32_t k = 0; k < burst.live_count; ++k) {
-        const std::uint32_t slot = burst.live[k];
+    burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) {
         entries[slot] = table.candidate(burst.hash[slot]);
         rte_prefetch0(entries[slot]);
-    }
-    for (std::uint32_t k = 0; k < burst.live_count; ++k) {
-        const std::uint32_t slot = burst.live[k];
+    });
+    burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) {
         const Entry* entry = entries[slot];
         if (entry == nullptr || entry->identity != burst.identity[slot]) [[unlikely]] {
             const auto& identity = burst.identity[slot];
             burst.end(slot, detail::judge_stranger(*worker.snapshot, {identity.local_high, identity.local_low}));
-            continue;
+            return;
         }
         burst.tunnel[slot] = entry->payload.tunnel;
         burst.routes4[slot] = entry->payload.routes4;
         burst.routes6[slot] = entry->payload.routes6;
         burst.clamp_mtu[slot] = entry->payload.clamp_mtu;
         rte_prefetch0(entry->payload.routes4);
-    }
+    });
     burst.sweep();
 }
 
 /// Verifies the inner packet and gives it the congestion marks of the outer one.
 inline void gre_decap(Worker& /*worker*/, Burst& burst) noexcept {
-    for (std::uint32_t k = 0; k < burst.live_count; ++k) {
-        const std::uint32_t slot = burst.live[k];
+    burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) {
         const unsigned type = burst.type[slot];
         std::uint8_t* l3 = burst.l3[slot];
         const unsigned version = burst.left[slot] == 0 ? 0 : l3[0] >> 4U;
         if (version != (type == ether::kIpv4 ? 4U : 6U) || (type != ether::kIpv4 && type != ether::kIpv6))
             [[unlikely]] {
             burst.end(slot, burst.left[slot] == 0 ? Fate::truncated : Fate::gre_protocol);
-            continue;
+            return;
         }
         parse_ip_slot(burst, slot, 0xffff, false);
-        if (burst.fate[slot] != Fate::live) [[unlikely]] { continue; }
+        if (burst.fate[slot] != Fate::live) [[unlikely]] { return; }
         const std::uint8_t inner_tos = version == 4 ? l3[1] : reinterpret_cast<const Ipv6*>(l3)->traffic_class();
         const std::uint8_t ecn = ecn_decapsulate(inner_tos, burst.outer_tos[slot]);
-        if (ecn == (inner_tos & ip::kEcnMask)) [[likely]] { continue; }
+        if (ecn == (inner_tos & ip::kEcnMask)) [[likely]] { return; }
         if (ecn == kEcnDrop) {
             burst.end(slot, Fate::ecn_mismatch);
         } else if (version == 4) {
@@ -103,7 +97,7 @@ inline void gre_decap(Worker& /*worker*/, Burst& burst) noexcept {
         } else {
             set_ecn(*reinterpret_cast<Ipv6*>(l3), ecn);
         }
-    }
+    });
     burst.sweep();
 }
 

@@ -55,24 +55,22 @@ inline void set_frame(rte_mbuf* mbuf, const std::uint8_t* start, unsigned length
 inline void gre_encap(Worker& worker, Burst& burst) noexcept {
     const TunnelInfo* tunnels = worker.snapshot->tunnels.data();
     const TunnelHeader* headers = worker.snapshot->tunnel_headers.data();
-    for (std::uint32_t k = 0; k < burst.live_count; ++k) {
-        const std::uint32_t slot = burst.live[k];
+    burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) {
         const std::uint32_t index = burst.tunnel[slot];
-        if (index == kNowhere) [[unlikely]] { continue; }  // back to a customer: tag_push
+        if (index == kNowhere) [[unlikely]] { return; }  // back to a customer: tag_push
         encap_slot(burst, slot, tunnels[index], headers[index]);
-    }
+    });
 }
 
 /// The core port the tunnel's outer addresses are reached by.
 inline void send_to_core(Worker& worker, Burst& burst) noexcept {
     const TunnelInfo* tunnels = worker.snapshot->tunnels.data();
-    for (std::uint32_t k = 0; k < burst.live_count; ++k) {
-        const std::uint32_t slot = burst.live[k];
+    burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) {
         const std::uint32_t index = burst.tunnel[slot];
-        if (index == kNowhere) [[unlikely]] { continue; }
+        if (index == kNowhere) [[unlikely]] { return; }
         burst.out_port[slot] = tunnels[index].port;
         burst.fate[slot] = Fate::sent;
-    }
+    });
 }
 
 }  // namespace peerlane::dataplane

@@ -1,6 +1,10 @@
 // TTL, size and next hop: the last questions before a packet may be charged and sent. Also the TCP MSS clamp.
 #pragma once
 
+#include <rte_prefetch.h>
+
+#include <cstddef>
+
 #include "dataplane/pipeline/worker.hpp"
 #include "lib/net/checksum.hpp"
 #include "lib/net/headers.hpp"
@@ -76,7 +80,7 @@ inline bool is_ipv4(const std::uint8_t* l3) noexcept {
     auto* l3 = burst.l3[slot];
     const auto room = static_cast<unsigned>(l3 - static_cast<std::uint8_t*>(burst.mbuf[slot]->buf_addr));
     const bool four = detail::is_ipv4(l3);
-    const unsigned ttl = four ? reinterpret_cast<const Ipv4*>(l3)->ttl : reinterpret_cast<const Ipv6*>(l3)->hop_limit;
+    const unsigned ttl = l3[four ? offsetof(Ipv4, ttl) : offsetof(Ipv6, hop_limit)];
     burst.cut_mtu[slot] = 0;
     if (ttl <= 1 || burst.length[slot] > way.mtu || !way.has_mac || room < kHeadroom) [[unlikely]] {
         if (!detail::judge_way_out(burst, slot, way, room)) { return; }
@@ -97,31 +101,31 @@ namespace detail {
 
 inline void mtu_guard_to_cloud(Worker& worker, Burst& burst) noexcept {
     const TunnelInfo* tunnels = worker.snapshot->tunnels.data();
-    for (std::uint32_t k = 0; k < burst.live_count; ++k) {
-        const std::uint32_t slot = burst.live[k];
+    burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) {
         const std::uint32_t index = burst.tunnel[slot];
         if (index == kNowhere) [[unlikely]] {
             detail::guard_hairpin(worker, burst, slot);
-            continue;
+            return;
         }
         const TunnelInfo& tunnel = tunnels[index];
         guard_slot(burst, slot,
                    {tunnel.mtu, (tunnel.flags & TunnelInfo::kNoMac) == 0, (tunnel.flags & TunnelInfo::kIgnoreDf) != 0});
         if ((tunnel.flags & TunnelInfo::kClampMss) != 0) [[unlikely]] { detail::clamp_slot(burst, slot, tunnel.mtu); }
-    }
+    });
     burst.sweep();
 }
 
 inline void mtu_guard_to_customer(Worker& worker, Burst& burst) noexcept {
     const Exit* exits = worker.snapshot->exits.data();
-    for (std::uint32_t k = 0; k < burst.live_count; ++k) {
-        const std::uint32_t slot = burst.live[k];
+    const meter::SharedBucket* buckets = worker.state.circuit_buckets.data();
+    burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) {
         const Exit& exit = exits[burst.exit[slot]];
+        rte_prefetch0(&buckets[exit.bucket]);
         guard_slot(burst, slot, {exit.mtu, exit.has_mac, false});
         if (burst.clamp_mtu[slot] != 0) [[unlikely]] {
             detail::clamp_slot(burst, slot, std::min<unsigned>(burst.clamp_mtu[slot], exit.mtu));
         }
-    }
+    });
     burst.sweep();
 }
 

@@ -143,15 +143,14 @@ inline bool is_neighbour_discovery(const Ipv6& header, unsigned left) noexcept {
 inline void parse_ip(Worker& worker, Burst& burst) noexcept {
     const Attachment* attachments = worker.snapshot->attachments.data();
     const unsigned limit = worker.snapshot->ports[burst.port].mtu;
-    for (std::uint32_t k = 0; k < burst.live_count; ++k) {
-        const std::uint32_t slot = burst.live[k];
+    burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) {
         const Attachment& attachment = attachments[burst.attachment[slot]];
         burst.routes4[slot] = attachment.routes4;
         burst.routes6[slot] = attachment.routes6;
         rte_prefetch0(attachment.routes4);
         rte_prefetch0(&worker.state.circuit_buckets[attachment.bucket]);
         parse_ip_slot(burst, slot, limit, true);
-    }
+    });
     burst.sweep();
 }
 

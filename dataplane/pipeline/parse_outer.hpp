@@ -39,9 +39,7 @@ inline void parse_outer(Worker& worker, Burst& burst) noexcept {
     const std::uint32_t count = burst.count;
     for (std::uint32_t slot = 0; slot < count; ++slot) {
         rte_mbuf* mbuf = burst.mbuf[slot];
-        if (slot + kPrefetchAhead < count) {
-            rte_prefetch0(rte_pktmbuf_mtod(burst.mbuf[slot + kPrefetchAhead], void*));
-        }
+        prefetch_ahead(burst, slot);
         if (mbuf->nb_segs != 1) [[unlikely]] {
             if (!linearise(burst, slot)) { continue; }
         }

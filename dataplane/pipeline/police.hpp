@@ -51,9 +51,11 @@ inline Purse circuit_purse(Worker& worker, std::uint32_t attachment, std::uint32
             worker.snapshot->attachments[attachment].hold};
 }
 
-/// Peering with a bucket of its own.
-[[gnu::noinline]] inline bool charge_both(Worker& worker, std::uint32_t attachment, Direction direction,
-                                          const Purse& circuit, Nanoseconds now, std::uint32_t cost) noexcept {
+/// Several workers, or a peering with a bucket of its own.
+[[gnu::noinline]] inline bool charge_purses(Worker& worker, std::uint32_t attachment, Direction direction,
+                                            const Purse& circuit, bool own_bucket, Nanoseconds now,
+                                            std::uint32_t cost) noexcept {
+    if (!own_bucket) { return take(worker, circuit, now, cost); }
     const Purse own = peering_purse(worker, attachment, direction);
     if (!take(worker, own, now, cost)) { return false; }
     if (take(worker, circuit, now, cost)) { return true; }
@@ -61,14 +63,17 @@ inline Purse circuit_purse(Worker& worker, std::uint32_t attachment, std::uint32
     return false;
 }
 
-/// `end` is the Attachment (to_cloud) or the Exit (to_customer) with index `attachment`.
+/// `end` is the Attachment (to_cloud) or the Exit (to_customer) with index `attachment`. `buckets` are the circuits'.
 template <class End>
-[[gnu::always_inline]] inline bool charge(Worker& worker, const End& end, std::uint32_t attachment, Direction direction,
-                                          Nanoseconds now, std::uint32_t length) noexcept {
-    const Purse circuit = circuit_purse(worker, attachment, end.bucket, end.rate);
+[[gnu::always_inline]] inline bool charge(Worker& worker, meter::SharedBucket* buckets, const End& end,
+                                          std::uint32_t attachment, Direction direction, Nanoseconds now,
+                                          std::uint32_t length) noexcept {
     const std::uint32_t cost = length + end.overhead;
-    if (end.own_bucket) [[unlikely]] { return charge_both(worker, attachment, direction, circuit, now, cost); }
-    return take(worker, circuit, now, cost);
+    if (worker.alone && !end.own_bucket) [[likely]] {
+        return meter::take(buckets[end.bucket].bucket, end.rate, now, cost);
+    }
+    return charge_purses(worker, attachment, direction, circuit_purse(worker, attachment, end.bucket, end.rate),
+                         end.own_bucket, now, cost);
 }
 
 template <class End>
@@ -97,7 +102,8 @@ void uncharge(Worker& worker, const End& end, std::uint32_t attachment, Directio
 /// Back to a customer: it uses the way in and the way out.
 [[gnu::noinline, gnu::cold]] inline void police_exit(Worker& worker, Burst& burst, std::uint32_t slot) noexcept {
     const auto index = burst.exit[slot];
-    if (charge(worker, worker.snapshot->exits[index], index, Direction::to_customer, burst.now, burst.length[slot])) {
+    if (charge(worker, worker.state.circuit_buckets.data(), worker.snapshot->exits[index], index,
+               Direction::to_customer, burst.now, burst.length[slot])) {
         burst.charged[slot] |= kChargedExit;
     } else {
         burst.end(slot, Fate::policed);
@@ -110,34 +116,34 @@ void uncharge(Worker& worker, const End& end, std::uint32_t attachment, Directio
 
 inline void police_to_cloud(Worker& worker, Burst& burst) noexcept {
     const Attachment* attachments = worker.snapshot->attachments.data();
+    meter::SharedBucket* buckets = worker.state.circuit_buckets.data();
     const Nanoseconds now = burst.now;
-    for (std::uint32_t k = 0; k < burst.live_count; ++k) {
-        const std::uint32_t slot = burst.live[k];
+    burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) {
         const auto index = burst.attachment[slot];
-        if (!detail::charge(worker, attachments[index], index, Direction::to_cloud, now, burst.length[slot]))
+        if (!detail::charge(worker, buckets, attachments[index], index, Direction::to_cloud, now, burst.length[slot]))
             [[unlikely]] {
             burst.end(slot, Fate::policed);
-            continue;
+            return;
         }
         burst.charged[slot] = kChargedEntry;
         if (burst.tunnel[slot] == kNowhere) [[unlikely]] { detail::police_exit(worker, burst, slot); }
-    }
+    });
     burst.sweep();
 }
 
 inline void police_to_customer(Worker& worker, Burst& burst) noexcept {
     const Exit* exits = worker.snapshot->exits.data();
+    meter::SharedBucket* buckets = worker.state.circuit_buckets.data();
     const Nanoseconds now = burst.now;
-    for (std::uint32_t k = 0; k < burst.live_count; ++k) {
-        const std::uint32_t slot = burst.live[k];
+    burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) {
         const auto index = burst.exit[slot];
-        if (!detail::charge(worker, exits[index], index, Direction::to_customer, now, burst.length[slot]))
+        if (!detail::charge(worker, buckets, exits[index], index, Direction::to_customer, now, burst.length[slot]))
             [[unlikely]] {
             burst.end(slot, Fate::policed);
-            continue;
+            return;
         }
         burst.charged[slot] = kChargedExit;
-    }
+    });
     burst.sweep();
 }
 

@@ -27,12 +27,11 @@ inline void look_up(Worker& worker, Burst& burst) noexcept {
 /// A source outside the prefixes accepted on this link is dropped; the edge's own address is never accepted.
 inline void guard(Worker& worker, Burst& burst) noexcept {
     const Attachment* attachments = worker.snapshot->attachments.data();
-    for (std::uint32_t k = 0; k < burst.live_count; ++k) {
-        const std::uint32_t slot = burst.live[k];
+    burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) {
         if ((burst.source_route[slot] & attachments[burst.attachment[slot]].accept) == 0) [[unlikely]] {
             burst.end(slot, Fate::source_not_accepted);
         }
-    }
+    });
     burst.sweep();
 }
 
@@ -56,8 +55,8 @@ namespace detail {
 inline void route_to_cloud(Worker& worker, Burst& burst) noexcept {
     const TunnelInfo* tunnels = worker.snapshot->tunnels.data();
     const TunnelHeader* headers = worker.snapshot->tunnel_headers.data();
-    for (std::uint32_t k = 0; k < burst.live_count; ++k) {
-        const std::uint32_t slot = burst.live[k];
+    const Tally* tallies = worker.counters.tallies.data();
+    burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) {
         const std::uint32_t value = burst.route[slot];
         const std::uint32_t index = route::index(value);
         if (route::kind(value) == route::Kind::tunnel) [[likely]] {
@@ -67,6 +66,8 @@ inline void route_to_cloud(Worker& worker, Burst& burst) noexcept {
                 tally::tunnel(index, static_cast<Link>(burst.attachment[slot] & 1U), Direction::to_cloud);
             rte_prefetch0(&tunnels[index]);
             rte_prefetch0(&headers[index]);
+            rte_prefetch0(&tallies[burst.tally[slot]]);
+            rte_prefetch0(burst.l3[slot] - sizeof(TunnelHeader));
         } else if (route::kind(value) == route::Kind::customer) {
             burst.exit[slot] = index;
             burst.tally[slot] = tally::attachment(index, Direction::to_customer);
@@ -74,15 +75,15 @@ inline void route_to_cloud(Worker& worker, Burst& burst) noexcept {
         } else {
             detail::route_elsewhere(burst, slot, value);
         }
-    }
+    });
     burst.sweep();
 }
 
 /// to_customer: the link the destination lies behind. What came from the cloud never goes back into a tunnel.
 inline void route_to_customer(Worker& worker, Burst& burst) noexcept {
     const Exit* exits = worker.snapshot->exits.data();
-    for (std::uint32_t k = 0; k < burst.live_count; ++k) {
-        const std::uint32_t slot = burst.live[k];
+    const Tally* tallies = worker.counters.tallies.data();
+    burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) {
         const std::uint32_t value = burst.route[slot];
         const std::uint32_t index = route::index(value);
         if (route::kind(value) == route::Kind::customer) [[likely]] {
@@ -90,12 +91,13 @@ inline void route_to_customer(Worker& worker, Burst& burst) noexcept {
             burst.tally[slot] =
                 tally::tunnel(burst.tunnel[slot], static_cast<Link>(index & 1U), Direction::to_customer);
             rte_prefetch0(&exits[index]);
+            rte_prefetch0(&tallies[burst.tally[slot]]);
         } else if (route::kind(value) == route::Kind::tunnel) {
             burst.end(slot, Fate::from_cloud_to_cloud);
         } else {
             detail::route_elsewhere(burst, slot, value);
         }
-    }
+    });
     burst.sweep();
 }
 

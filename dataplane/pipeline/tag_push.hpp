@@ -18,31 +18,26 @@ namespace peerlane::dataplane {
 
 inline void tag_push(Worker& worker, Burst& burst) noexcept {
     const Exit* exits = worker.snapshot->exits.data();
-    for (std::uint32_t k = 0; k < burst.live_count; ++k) {
-        const std::uint32_t slot = burst.live[k];
-        push_slot(burst, slot, exits[burst.exit[slot]]);
-    }
+    burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) { push_slot(burst, slot, exits[burst.exit[slot]]); });
 }
 
 inline void send_to_access(Worker& worker, Burst& burst) noexcept {
     const Exit* exits = worker.snapshot->exits.data();
-    for (std::uint32_t k = 0; k < burst.live_count; ++k) {
-        const std::uint32_t slot = burst.live[k];
+    burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) {
         burst.out_port[slot] = exits[burst.exit[slot]].port;
         burst.fate[slot] = Fate::sent;
-    }
+    });
 }
 
 /// to_cloud: what the route sends back to a link of the same peering.
 [[gnu::noinline, gnu::cold]] inline void push_hairpins(Worker& worker, Burst& burst) noexcept {
-    for (std::uint32_t k = 0; k < burst.live_count; ++k) {
-        const std::uint32_t slot = burst.live[k];
-        if (burst.tunnel[slot] != kNowhere) { continue; }
+    burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) {
+        if (burst.tunnel[slot] != kNowhere) { return; }
         const Exit& exit = worker.snapshot->exits[burst.exit[slot]];
         push_slot(burst, slot, exit);
         burst.out_port[slot] = exit.port;
         burst.fate[slot] = Fate::sent;
-    }
+    });
 }
 
 }  // namespace peerlane::dataplane

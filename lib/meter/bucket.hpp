@@ -62,7 +62,8 @@ inline Bucket settled(const Bucket& bucket, const BucketRate& rate, Nanoseconds 
 
 /// Takes the tokens for `cost` bytes and passes (true) if there are enough, and leaves the level otherwise. Time
 /// running backwards refills nothing.
-inline bool take(Bucket& bucket, const BucketRate& rate, Nanoseconds now, std::uint32_t cost) noexcept {
+[[gnu::always_inline]] inline bool take(Bucket& bucket, const BucketRate& rate, Nanoseconds now,
+                                        std::uint32_t cost) noexcept {
     std::uint64_t units = 0;
     const bool huge = __builtin_mul_overflow(kUnitsPerByte, std::uint64_t{cost}, &units);
     bucket = settled(bucket, rate, now);

@@ -1,6 +1,7 @@
 // The Internet checksum (RFC 1071) and its incremental update (RFC 1624).
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -9,13 +10,11 @@
 
 namespace peerlane {
 
-/// Folds a sum of 16-bit words to 16 bits, carries added back in.
+/// Folds a sum of 16-bit words to 16 bits, carries added back in: the upper half of a number plus the same number with
+/// its halves swapped is the sum of the halves, end-around carry included.
 constexpr std::uint16_t fold(std::uint64_t sum) noexcept {
-    sum = (sum & 0xffffffffU) + (sum >> 32U);
-    sum = (sum & 0xffffU) + (sum >> 16U);
-    sum = (sum & 0xffffU) + (sum >> 16U);
-    sum = (sum & 0xffffU) + (sum >> 16U);
-    return static_cast<std::uint16_t>(sum);
+    const auto half = static_cast<std::uint32_t>((sum + std::rotl(sum, 32)) >> 32U);
+    return static_cast<std::uint16_t>((half + std::rotl(half, 16)) >> 16U);
 }
 
 /// Sum of `length` octets as words in *memory* order (RFC 1071 §2(B): byte order does not matter until the end); an odd
@@ -46,8 +45,11 @@ inline bool ipv4_checksum_ok(const std::uint8_t* header, unsigned words) noexcep
     std::memcpy(&low, header, 8);
     std::memcpy(&high, header + 8, 8);
     std::memcpy(&last, header + 16, 4);
-    std::uint64_t sum = (low & 0xffffffffU) + (low >> 32U) + (high & 0xffffffffU) + (high >> 32U) + last;
-    if (words > 5) [[unlikely]] { sum += sum_words(header + 20, (words - 5U) * 4U); }
+    unsigned long long sum;
+    bool carry = __builtin_uaddll_overflow(low, high, &sum);
+    carry = __builtin_uaddll_overflow(sum, last + std::uint64_t{carry}, &sum);
+    sum += carry ? 1U : 0U;
+    if (words > 5) [[unlikely]] { sum = fold(sum) + sum_words(header + 20, (words - 5U) * 4U); }
     return fold(sum) == 0xffff;
 }
 
@@ -65,13 +67,15 @@ constexpr std::uint16_t checksum_update(std::uint16_t checksum, std::uint16_t fr
     return static_cast<std::uint16_t>(~fold(sum));
 }
 
-/// One TTL less, the checksum kept right. The word is TTL ‖ protocol; subtracting 0x0100 from it adds 0x0100 to the
-/// checksum, end-around carry included (RFC 1624 §4). A sum of 0xffff becomes 0, as a sum over the header would have it
-/// (RFC 1624 §3).
+/// One TTL (1 or more) less, the checksum kept right, both in one word: TTL, protocol, checksum. Subtracting 0x0100 from
+/// TTL ‖ protocol adds 0x0100 to the checksum, end-around carry included (RFC 1624 §4); in memory order that is 1. A sum
+/// of 0xffff becomes 0, as a sum over the header would have it (RFC 1624 §3).
 inline void ipv4_decrement_ttl(Ipv4& header) noexcept {
-    header.ttl--;
-    const std::uint32_t sum = std::uint32_t{header.checksum.get()} + 0x0100U;
-    header.checksum.set(static_cast<std::uint16_t>(sum + ((sum + 1U) >> 16U)));
+    std::uint32_t word;
+    std::memcpy(&word, &header.ttl, 4);
+    const std::uint32_t sum = (word >> 16U) + 1U;
+    word = ((word & 0xffffU) - 1U) | (sum + ((sum + 1U) >> 16U)) << 16U;
+    std::memcpy(&header.ttl, &word, 4);
 }
 
 /// Sum (memory order) of the pseudo-header of RFC 8200 §8.1 / RFC 9293 §3.1 for `protocol` over `length` octets of

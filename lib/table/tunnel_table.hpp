@@ -32,8 +32,13 @@ struct TunnelIdentity {
         std::memcpy(&number, reinterpret_cast<const char*>(this) + 32, sizeof(number));
         return number;
     }
+    /// In one store: tail() of an identity just filled in field by field would wait for the fields to reach the cache.
+    void set_tail(std::uint32_t new_key, bool keyed, std::uint32_t new_sa) noexcept {
+        const auto number = std::uint64_t{new_key} | std::uint64_t{(keyed ? 1U : 0U) | new_sa << 1U} << 32U;
+        std::memcpy(reinterpret_cast<char*>(this) + 32, &number, sizeof(number));
+    }
     /// Without a branch per field.
-    bool operator==(const TunnelIdentity& other) const noexcept {
+    [[gnu::always_inline]] bool operator==(const TunnelIdentity& other) const noexcept {
         return ((local_high ^ other.local_high) | (local_low ^ other.local_low) | (remote_high ^ other.remote_high) |
                 (remote_low ^ other.remote_low) | (tail() ^ other.tail())) == 0;
     }
@@ -85,14 +90,14 @@ class TunnelTable {
 
     /// The same in steps, for a burst: hash all, prefetch_index() all, candidate() all and prefetch what it returns,
     /// then compare candidate->identity.
-    [[nodiscard]] std::uint64_t hash(const TunnelIdentity& identity) const noexcept {
+    [[nodiscard, gnu::always_inline]] std::uint64_t hash(const TunnelIdentity& identity) const noexcept {
         return fold(identity.local_high ^ mix_[0], identity.local_low ^ mix_[1]) ^
                fold(identity.remote_high ^ mix_[2], identity.remote_low ^ mix_[3]) ^
                fold(identity.tail() ^ mix_[4], mix_[5]);
     }
     void prefetch_index(std::uint64_t hash) const noexcept { __builtin_prefetch(&buckets_[hash & mask_]); }
     /// The only entry that may have this hash, or nullptr.
-    [[nodiscard]] const Entry* candidate(std::uint64_t hash) const noexcept {
+    [[nodiscard, gnu::always_inline]] const Entry* candidate(std::uint64_t hash) const noexcept {
         const auto& bucket = buckets_[hash & mask_];
         const auto matches = bucket.matches(tag(hash));
         return matches == 0 ? nullptr : &entries_[bucket.place[std::countr_zero(matches)]];
