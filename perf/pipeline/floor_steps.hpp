@@ -39,14 +39,14 @@ template <class T>
 /// An address in host order that is never forwarded: 0/8, 127/8, 224/3.
 [[gnu::always_inline]] inline bool martian(std::uint32_t address) noexcept {
     const unsigned octet = address >> 24U;
-    return (octet - 1U >= 223U) | (octet == 127);
+    return octet - 1U >= 223U || octet == 127;
 }
 
 /// A plain IPv4 header of a packet that fits and may be forwarded.
 [[gnu::always_inline]] inline bool forwardable(const std::uint8_t* ip, unsigned total, unsigned left, unsigned limit,
                                                std::uint32_t source, std::uint32_t destination) noexcept {
-    return (ip[0] == 0x45) & (total >= 20) & (total <= left) & (total <= limit) & (folded(header_sum(ip)) == 0xffff) &
-           !martian(source) & !martian(destination) & (ip[8] > 1);
+    return ip[0] == 0x45 && total >= 20 && total <= left && total <= limit && folded(header_sum(ip)) == 0xffff &&
+           !martian(source) && !martian(destination) && ip[8] > 1;
 }
 
 [[gnu::always_inline]] inline unsigned find(const FloorVrf& vrf, std::uint32_t address) noexcept {

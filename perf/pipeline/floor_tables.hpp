@@ -4,15 +4,14 @@
 #pragma once
 
 #include <rte_mbuf.h>
-#include <sys/mman.h>
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <new>
 #include <vector>
 
 #include "lib/base/address.hpp"
+#include "perf/pipeline/huge_vector.hpp"
 
 namespace peerlane::perf {
 
@@ -37,27 +36,6 @@ struct FloorSpec {
     };
     std::vector<Circuit> circuits;
 };
-
-/// Memory for tables, in huge pages where the kernel gives them.
-template <class T>
-struct HugeAllocator {
-    using value_type = T;
-    HugeAllocator() = default;
-    template <class U>
-    explicit HugeAllocator(const HugeAllocator<U>& /*other*/) {}
-    T* allocate(std::size_t n) {
-        constexpr std::size_t kPage = std::size_t{2} << 20U;
-        const auto bytes = (n * sizeof(T) + kPage - 1) / kPage * kPage;
-        void* memory = std::aligned_alloc(kPage, bytes);
-        if (memory == nullptr) { throw std::bad_alloc(); }
-        madvise(memory, bytes, MADV_HUGEPAGE);
-        return static_cast<T*>(memory);
-    }
-    void deallocate(T* memory, std::size_t /*n*/) { std::free(memory); }
-    bool operator==(const HugeAllocator&) const = default;
-};
-template <class T>
-using HugeVector = std::vector<T, HugeAllocator<T>>;
 
 inline constexpr unsigned kFloorRanges = 32;
 

@@ -32,10 +32,10 @@ void floor_to_cloud(Floor& floor, rte_mbuf* const* packets, unsigned count, std:
         const auto from = static_cast<std::uint32_t>(addresses >> 32U);
         const auto to = static_cast<std::uint32_t>(addresses);
         const unsigned total = __builtin_bswap16(load<std::uint16_t>(l3 + 2));
-        const bool good = (((load<std::uint64_t>(frame) ^ mac) << 16U) == 0) & (mbuf.nb_segs == 1) & (octets >= 42) &
-                          ((tpid == 0x88a8) | (tpid == 0x8100) | (tpid == 0x9100)) &
-                          ((tags & 0xffff'0000U) == 0x8100'0000U) & (load<std::uint16_t>(frame + 20) == 0x0008) &
-                          (id != 0) & forwardable(l3, total, octets - 22, limit, from, to);
+        const bool good = (((load<std::uint64_t>(frame) ^ mac) << 16U) == 0) && mbuf.nb_segs == 1 && octets >= 42 &&
+                          (tpid == 0x88a8 || tpid == 0x8100 || tpid == 0x9100) &&
+                          ((tags & 0xffff'0000U) == 0x8100'0000U) && load<std::uint16_t>(frame + 20) == 0x0008 &&
+                          id != 0 && forwardable(l3, total, octets - 22, limit, from, to);
         prefetch(vrfs[id]);
         __builtin_prefetch(&circuits[id]);
         dropped |= std::uint64_t{!good} << i;
@@ -48,11 +48,12 @@ void floor_to_cloud(Floor& floor, rte_mbuf* const* packets, unsigned count, std:
     for (unsigned i = 0; i < count; ++i) {
         const auto& vrf = vrfs[circuit[i]];
         const unsigned way = find(vrf, destination[i]);
-        const bool good = ((find(vrf, source[i]) & kFloorAccept) != 0) & ((way & kFloorKind) == kFloorTunnel);
+        const bool good = (find(vrf, source[i]) & kFloorAccept) != 0 && (way & kFloorKind) == kFloorTunnel;
         const unsigned index = way & kFloorIndex;
         dropped |= std::uint64_t{!good} << i;
         tunnel[i] = static_cast<std::uint16_t>(index);
         __builtin_prefetch(&tunnels[index]);
+        __builtin_prefetch(ip[i] - 42);
     }
     for (unsigned i = 0; i < count; ++i) {
         auto& out = tunnels[tunnel[i]];

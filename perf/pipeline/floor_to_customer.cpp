@@ -48,11 +48,11 @@ void floor_to_customer(Floor& floor, rte_mbuf* const* packets, unsigned count, s
         const auto gre = load<std::uint32_t>(outer + 20) & ~0xf803U;
         const auto to = __builtin_bswap32(load<std::uint32_t>(l3 + 16));
         const auto from = __builtin_bswap32(load<std::uint32_t>(l3 + 12));
-        bool good = (((load<std::uint64_t>(frame) ^ mac) << 16U) == 0) & (mbuf.nb_segs == 1) & (octets >= 62) &
-                    (load<std::uint16_t>(frame + 12) == 0x0008) & (outer[0] == 0x45) & (outer[9] == 47) &
-                    (outer_total >= 48) & (outer_total <= octets - 14) & (outer_total <= limit) &
-                    ((load<std::uint16_t>(outer + 6) & 0xff3fU) == 0) & (folded(header_sum(outer)) == 0xffff) &
-                    (gre == 0x0008'0020U) & forwardable(l3, total, outer_total - 28, 0xffff, from, to);
+        bool good = (((load<std::uint64_t>(frame) ^ mac) << 16U) == 0) && mbuf.nb_segs == 1 && octets >= 62 &&
+                    load<std::uint16_t>(frame + 12) == 0x0008 && outer[0] == 0x45 && outer[9] == 47 &&
+                    outer_total >= 48 && outer_total <= octets - 14 && outer_total <= limit &&
+                    ((load<std::uint16_t>(outer + 6) & 0xff3fU) == 0) && folded(header_sum(outer)) == 0xffff &&
+                    gre == 0x0008'0020U && forwardable(l3, total, outer_total - 28, 0xffff, from, to);
         const unsigned inner_ecn = l3[1] & 3U;
         const unsigned ecn = kMerge[inner_ecn * 4 + (outer[1] & 3U)];
         if (ecn != inner_ecn) [[unlikely]] { good = good && remark(l3, ecn); }

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "perf/pipeline/measure.hpp"
+#include "perf/pipeline/ring_worker.hpp"
 
 namespace peerlane::perf {
 namespace {
@@ -132,6 +133,41 @@ int run(const Options& options) {
     return 0;
 }
 
+/// A whole worker over rings beside the pipeline alone, one pair of figures a point.
+int run_worker(const Options& options) {
+    start_memory(options.huge);
+    pin(options.core);
+    const auto most = *std::max_element(options.buffers.begin(), options.buffers.end());
+    const auto pool = make_buffers(most, options.huge);
+    Yardstick yardstick;
+    fmt::print("{:<12} {:>5} {:>8} {:>7} {:>8} {:>8}\n", "direction", "size", "circuits", "buffers", "worker",
+               "pipeline");
+    for (const auto circuits : options.circuits) {
+        const auto spec = make_spec(circuits);
+        for (const auto direction : {Direction::to_cloud, Direction::to_customer}) {
+            for (const auto size : options.sizes) {
+                const auto images = make_images(spec, direction, size, kImages);
+                for (const auto count : options.buffers) {
+                    Product product(spec);
+                    Floor floor(spec);
+                    Buffers buffers({pool.begin(), pool.begin() + count}, images);
+                    verify(product, floor, buffers, direction, images);
+                    RingWorker worker(product, buffers.mbufs());
+                    const auto windows = windows_for(options, count);
+                    const auto whole = worker.measure(buffers, direction, windows);
+                    Row row;
+                    Product alone(spec);
+                    measure(alone, floor, buffers, direction, yardstick, windows, row);
+                    fmt::print("{:<12} {:>5} {:>8} {:>7} {:>8.1f} {:>8.1f}\n",
+                               direction == Direction::to_cloud ? "to_cloud" : "to_customer", size, circuits, count,
+                               whole, row.cycles_median);
+                }
+            }
+        }
+    }
+    return 0;
+}
+
 }  // namespace
 }  // namespace peerlane::perf
 
@@ -140,23 +176,28 @@ int main(int argc, char** argv) {
     app.require_subcommand(1);
     peerlane::perf::Options options;
     auto* pipeline = app.add_subcommand("pipeline", "both pipelines over bursts in memory");
+    auto* worker = app.add_subcommand("worker", "a worker's whole loop over rings, beside the pipeline alone");
     pipeline->add_option("--direction", options.direction)
         ->check(CLI::IsMember({"to_cloud", "to_customer", "both"}))
         ->capture_default_str();
-    pipeline->add_option("--sizes", options.sizes, "inner IP lengths, octets")->delimiter(',')->capture_default_str();
-    pipeline->add_option("--circuits", options.circuits)->delimiter(',')->capture_default_str();
-    pipeline->add_option("--buffers", options.buffers, "live buffers, multiples of 32")
-        ->delimiter(',')
-        ->check(CLI::Bound(32U, 65536U))
-        ->capture_default_str();
-    pipeline->add_option("--windows", options.windows, "measuring windows; 0: as many as make a million packets");
-    pipeline->add_option("--core", options.core, "core to run on; -1: where it may");
+    for (auto* command : {pipeline, worker}) {
+        command->add_option("--sizes", options.sizes, "inner IP lengths, octets")
+            ->delimiter(',')
+            ->capture_default_str();
+        command->add_option("--circuits", options.circuits)->delimiter(',')->capture_default_str();
+        command->add_option("--buffers", options.buffers, "live buffers, multiples of 32")
+            ->delimiter(',')
+            ->check(CLI::Bound(32U, 65536U))
+            ->capture_default_str();
+        command->add_option("--windows", options.windows, "measuring windows; 0: as many as make a million packets");
+        command->add_option("--core", options.core, "core to run on; -1: where it may");
+        command->add_flag("--huge", options.huge, "buffers in hugetlb pages");
+    }
     pipeline->add_option("--json", options.json, "also write the figures to this file");
-    pipeline->add_flag("--huge", options.huge, "buffers in hugetlb pages");
     pipeline->add_flag("--verify-only", options.verify_only, "only compare pipeline and floor");
     CLI11_PARSE(app, argc, argv);
     try {
-        return peerlane::perf::run(options);
+        return worker->parsed() ? peerlane::perf::run_worker(options) : peerlane::perf::run(options);
     } catch (const std::exception& error) {
         fmt::print(stderr, "peerlane-perf: {}\n", error.what());
         return 1;
