@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <regex>
+
+#include "dataplane/io/device.hpp"
+#include "dataplane/io/failure.hpp"
 
 namespace peerlane::dataplane {
 namespace {
@@ -86,11 +88,11 @@ class Preflight {
     }
 
     void device(const config::Port& port) {
-        static const std::regex pci("(pci:)?([0-9a-fA-F]{4}:)?[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\\.[0-7](,.*)?");
-        if (port.device.empty()) {
-            return add(State::missing, fmt::format("port {}: no device", port.name), "add `device:` to the port");
-        }
-        if (std::regex_match(port.device, pci)) { return pci_device(port); }
+        Device device;
+        try {
+            device = parse_device(port.device, "port " + port.name);
+        } catch (const Failure& failure) { return add(State::missing, failure.problem, failure.remedy); }
+        if (!device.is_virtual) { return pci_device(port, device.name); }
         const auto driver = port.device.substr(0, port.device.find(','));
         const bool packet = driver.starts_with("net_af_packet");
         const bool xdp = driver.starts_with("net_af_xdp");
@@ -107,10 +109,7 @@ class Preflight {
         if (needs_.size() == before) { add(State::met, fmt::format("port {}: {}", port.name, driver)); }
     }
 
-    void pci_device(const config::Port& port) {
-        auto address = port.device.substr(0, port.device.find(','));
-        if (address.starts_with("pci:")) { address.erase(0, 4); }
-        if (std::count(address.begin(), address.end(), ':') == 1) { address.insert(0, "0000:"); }
+    void pci_device(const config::Port& port, const std::string& address) {
         const fs::path device = root_ + "/sys/bus/pci/devices/" + address;
         if (!fs::exists(device)) {
             return add(State::missing, fmt::format("port {}: no PCI device {}", port.name, address),

@@ -8,8 +8,11 @@ namespace peerlane::dataplane {
 
 /// Thrown on the control path only.
 struct Failure : std::runtime_error {
-    Failure(const std::string& where, const std::string& what, const std::string& remedy)
-        : std::runtime_error(where + ": " + what + "\n    " + remedy) {}
+    Failure(const std::string& where, const std::string& wrong, const std::string& help)
+        : std::runtime_error(where + ": " + wrong + "\n    " + help), problem(where + ": " + wrong), remedy(help) {}
+
+    std::string problem;  // where and what
+    std::string remedy;
 };
 
 }  // namespace peerlane::dataplane

@@ -67,9 +67,9 @@ constexpr std::uint16_t checksum_update(std::uint16_t checksum, std::uint16_t fr
     return static_cast<std::uint16_t>(~fold(sum));
 }
 
-/// One TTL (1 or more) less, the checksum kept right, both in one word: TTL, protocol, checksum. Subtracting 0x0100 from
-/// TTL ‖ protocol adds 0x0100 to the checksum, end-around carry included (RFC 1624 §4); in memory order that is 1. A sum
-/// of 0xffff becomes 0, as a sum over the header would have it (RFC 1624 §3).
+/// One TTL (1 or more) less, the checksum kept right, both in one word: TTL, protocol, checksum. Subtracting 0x0100
+/// from TTL ‖ protocol adds 0x0100 to the checksum, end-around carry included (RFC 1624 §4); in memory order that is 1.
+/// A sum of 0xffff becomes 0, as a sum over the header would have it (RFC 1624 §3).
 inline void ipv4_decrement_ttl(Ipv4& header) noexcept {
     std::uint32_t word;
     std::memcpy(&word, &header.ttl, 4);

@@ -80,7 +80,7 @@ TEST_F(Preflight, NamesEachRemedy) {
     EXPECT_NE(found[3].find("CAP_NET_RAW"), std::string::npos);
     EXPECT_NE(found[4].find("CAP_NET_ADMIN"), std::string::npos);
     EXPECT_NE(found[5].find("iface="), std::string::npos);
-    EXPECT_EQ(found[6], "add `device:` to the port");
+    EXPECT_EQ(found[6], "add `device`: a PCI address or a DPDK device string");
     EXPECT_EQ(found[7], "lscpu lists the cores");
 }
 
