@@ -130,6 +130,9 @@ void answer_core(Worker& worker, const Burst& cause, std::uint32_t slot) noexcep
     const unsigned length =
         four ? packet4.total_length.get() : static_cast<unsigned>(sizeof(Ipv6)) + packet6.payload_length.get();
     if (!(four ? is_echo_request(packet4, length) : is_echo_request(packet6, length))) { return; }
+    const Ip6 source = four ? Ip6{0, table::mapped(Ip4{packet4.source.get()})}
+                            : Ip6{packet6.source_high.get(), packet6.source_low.get()};
+    if (!detail::may_reply_to(*worker.snapshot, source)) { return; }
     rte_mbuf* mbuf = rte_pktmbuf_alloc(worker.pool);
     if (mbuf == nullptr) { return; }
     if (length + sizeof(ether::Header) > rte_pktmbuf_tailroom(mbuf)) { return rte_pktmbuf_free(mbuf); }

@@ -49,6 +49,9 @@ inline bool is_ipv4(const std::uint8_t* l3) noexcept {
     if (big && (!four || ((header4.fragment.get() & Ipv4::kDontFragment) != 0 && !way.ignore_df))) {
         return fail(Fate::too_big, true);
     }
+    // A fragment that ends beyond what the offset field can say; cut again, its later pieces would begin anew at 0.
+    const unsigned first = (header4.fragment.get() & Ipv4::kOffsetMask) * 8U;
+    if (big && first + burst.length[slot] - header4.header_length() > 0xffff) { return fail(Fate::bad_header, false); }
     if (!way.has_mac) { return fail(Fate::no_neighbour, false); }
     if (room < kHeadroom) { return fail(Fate::no_headroom, false); }
     if (big) {

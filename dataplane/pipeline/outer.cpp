@@ -11,6 +11,10 @@ bool is_local(const Snapshot& snapshot, Ip6 address) noexcept {
     return std::binary_search(snapshot.local_addresses.begin(), snapshot.local_addresses.end(), address);
 }
 
+bool is_mapped(const Be64& high, const Be64& low) noexcept {
+    return high.get() == 0 && low.get() >> 32U == 0xffff;
+}
+
 bool is_multicast4(std::uint32_t address) noexcept {
     return address >> 28U == 14 || address == 0xffffffffU;
 }
@@ -40,6 +44,11 @@ Fate judge_outer6(const Snapshot& snapshot, const std::uint8_t* l3, unsigned lef
     const auto& header = *reinterpret_cast<const Ipv6*>(l3);
     const unsigned total = static_cast<unsigned>(sizeof(Ipv6)) + header.payload_length.get();
     if (header.version_class_flow.get() >> 28U != 6) { return Fate::outer_bad_header; }
+    // In the tunnel table a mapped address means IPv4; on the wire it means nothing good (RFC 4942 §2.2).
+    if (is_mapped(header.source_high, header.source_low) ||
+        is_mapped(header.destination_high, header.destination_low)) {
+        return Fate::outer_bad_header;
+    }
     if (total > left) { return Fate::outer_truncated; }
     if (total > mtu) { return Fate::oversize; }
     if (is_neighbour_discovery(header, left)) { return Fate::punted; }
@@ -51,6 +60,14 @@ Fate judge_outer6(const Snapshot& snapshot, const std::uint8_t* l3, unsigned lef
 }
 
 }  // namespace
+
+bool may_reply_to(const Snapshot& snapshot, Ip6 source) noexcept {
+    const auto four = static_cast<std::uint32_t>(source.low);
+    if (source == Ip6{0, table::mapped(Ip4{four})}) { return !kMartian4[four >> 24U] && !is_local(snapshot, source); }
+    const bool martian =
+        source.high >> 56U == 0xff || source.high >> 54U == 0x3fa || (source.high == 0 && source.low <= 1);
+    return !martian && !is_local(snapshot, source);
+}
 
 Fate judge_stranger(const Snapshot& snapshot, Ip6 destination) noexcept {
     const auto four = static_cast<std::uint32_t>(destination.low);

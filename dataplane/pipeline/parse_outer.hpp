@@ -21,6 +21,10 @@ Fate judge_outer(const Snapshot& snapshot, const PortInfo& port, const std::uint
 /// core side, or of no tunnel there.
 Fate judge_stranger(const Snapshot& snapshot, Ip6 destination) noexcept;
 
+/// Whether something on the core side may be answered at `source` (IPv4 mapped): a unicast address, not our own (RFC
+/// 1122 §3.2.1.3).
+bool may_reply_to(const Snapshot& snapshot, Ip6 source) noexcept;
+
 inline void set_addresses(table::TunnelIdentity& identity, const Ipv4& outer) noexcept {
     identity.local_high = identity.remote_high = 0;
     identity.local_low = table::mapped(Ip4{outer.destination.get()});

@@ -78,15 +78,18 @@ struct UpperLayer {
     unsigned offset;  // from the IPv6 header
     bool later_fragment;
     bool fragmented;
+    bool unknown;  // behind more headers than anybody sends, or than fit: could be anything
 };
 
 // Walks the extension headers that RFC 8200 §4 lets a node meet before the upper layer; stops at what does not fit.
 UpperLayer upper_layer(const Ipv6& packet, unsigned length) noexcept {
     const auto* octets = reinterpret_cast<const std::uint8_t*>(&packet);
-    UpperLayer at{packet.next_header, sizeof(Ipv6), false, false};
-    for (int headers = 0; headers < 8; ++headers) {
+    UpperLayer at{packet.next_header, sizeof(Ipv6), false, false, false};
+    for (int headers = 0;; ++headers) {
         const bool options = at.protocol == 0 || at.protocol == 43 || at.protocol == 60;
-        if ((!options && at.protocol != kFragmentHeader) || at.offset + 8 > length) { break; }
+        if (!options && at.protocol != kFragmentHeader) { break; }
+        at.unknown = headers == 8 || at.offset + 8 > length;
+        if (at.unknown) { break; }
         const auto* header = octets + at.offset;
         if (at.protocol == kFragmentHeader) {
             at.fragmented = true;
@@ -116,7 +119,7 @@ bool icmp_may_answer(const Ipv6& packet, unsigned length) noexcept {
     const bool no_unicast = packet.source_high.octets[0] == 0xff || (high == 0 && packet.source_low.get() <= 1);
     if (no_unicast || packet.destination_high.octets[0] == 0xff) { return false; }
     const auto upper = upper_layer(packet, length);
-    if (upper.later_fragment) { return false; }
+    if (upper.later_fragment || upper.unknown) { return false; }
     if (upper.protocol != ip::kIcmp6) { return true; }
     return upper.offset < length &&
            reinterpret_cast<const std::uint8_t*>(&packet)[upper.offset] >= kFirstInformational6;

@@ -87,7 +87,12 @@ TEST(Decap, Identity) {
         {"an IPv4-mapped remote is no IPv4 remote",
          "core0",
          Packet().ether(kCoreMac, kGatewayMac).ip6("::ffff:198.51.100.7", "2001:db8:ffff::1").gre(0x2a01).then(down4()),
-         unknown,
+         Fate::outer_bad_header,
+         {}},
+        {"an IPv4 tunnel does not open to its addresses mapped",
+         "core0",
+         Packet().ether(kCoreMac, kGatewayMac).ip6("::ffff:198.51.100.7", "::ffff:192.0.2.1").gre(0x2a01).then(down4()),
+         Fate::outer_bad_header,
          {}},
     });
 }

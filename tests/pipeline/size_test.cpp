@@ -68,6 +68,16 @@ TEST(Fragment, OneIntoTwo) {
     EXPECT_EQ(edge.port("access0").originated, 1U);
 }
 
+TEST(Fragment, NoneBeyondTheOffsetField) {
+    // It ends beyond octet 65,535 of its datagram; a second piece would begin at a low offset again.
+    const auto last = [](unsigned size) {
+        return from_contoso(Packet().ip4("10.0.0.1", "10.100.0.1").fragment(8000).payload(size));
+    };
+    check({{"too far", "access0", last(1536), Fate::bad_header, {}, "contoso/pair"}});
+    Edge edge(kPair);
+    EXPECT_EQ(edge.send("access0", {last(1535)}).out.size(), 2U);
+}
+
 TEST(Fragment, EveryLengthAndOption) {
     // 148: router alert, copied. 7: record route, not copied. 131: source route, copied.
     const std::vector<Octets> options{

@@ -150,6 +150,8 @@ class Predictor:
             ignore_df = isinstance(target, Tunnel) and target.ignore_df
             if packet.version == 6 or (packet.df and not ignore_df):
                 raise Drop("too_big", icmp.TOO_BIG, mtu)
+            if packet.offset * 8 + len(packet.payload) > 0xffff:
+                raise Drop("past the longest datagram")
             pieces = fragment.fragments(raw, mtu)
         tunnel = arrival.tunnel or (target if isinstance(target, Tunnel) else None)
         if tunnel and tunnel.mss_clamp:
