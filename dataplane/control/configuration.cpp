@@ -39,13 +39,14 @@ Applied Configuration::reload() {
     std::unique_ptr<const Snapshot> next;
     try {
         next = compiled(loaded.model);
-    } catch (const std::length_error& error) {
+    } catch (const std::exception& error) {
         loaded.findings.push_back({Finding::Severity::error, file_.string() + ":1:1", error.what(),
                                    "let several edges share these customers, or reload without what goes, then with "
                                    "what comes"});
         return {false, std::move(loaded.findings)};
     }
     publication_.publish(*next);
+    keep_departed(*snapshot_, *next, state_);
     snapshot_ = std::move(next);  // nobody reads the one before any more
     commit();
     model_ = without_customers(loaded.model);

@@ -32,6 +32,8 @@ void add(Passed& sum, const Passed& more) {
 Passed peering_passed(const State& state, const Names::Peering& peering, Link link, Direction way) {
     Passed sum = tallied(state, tally::attachment(peering.slot * kLinks + raw(link), way), false);
     for (const auto tunnel : peering.tunnels) { add(sum, tallied(state, tally::tunnel(tunnel, link, way), false)); }
+    const auto departed = state.departed.find(tally::attachment(peering.slot * kLinks + raw(link), way));
+    if (departed != state.departed.end()) { add(sum, {departed->second.packets, departed->second.bytes}); }
     return sum;
 }
 
@@ -163,6 +165,12 @@ CircuitCounters circuit_counters(const Snapshot& snapshot, const State& state, c
     }
     sum.policed_packets = sum.drops[reason_index(Fate::policed)];
     return sum;
+}
+
+Json drops_json(const WorkerState& worker) {
+    std::array<std::uint64_t, kDropReasons> drops{};
+    for (std::size_t i = 0; i < kDropReasons; ++i) { drops[i] = read(worker.drops[i]); }
+    return reasons_json(drops);
 }
 
 Json counters_json(const Snapshot& snapshot, const State& state) {

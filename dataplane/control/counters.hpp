@@ -28,6 +28,9 @@ CircuitCounters circuit_counters(const Snapshot& snapshot, const State& state, c
 /// may go on: each number is right by itself, sums of several may be a burst apart.
 nlohmann::ordered_json counters_json(const Snapshot& snapshot, const State& state);
 
+/// What one worker dropped, by reason; reasons that never happened are left out.
+nlohmann::ordered_json drops_json(const WorkerState& worker);
+
 /// The same names in text: "to_cloud", "primary".
 std::string_view to_text(Direction direction) noexcept;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <stdexcept>
+#include <unordered_map>
 
 #include "config/derive.hpp"
 #include "dataplane/tables/compile_parts.hpp"
@@ -78,6 +79,7 @@ class Compilation {
         const auto bucket = bucket_of(circuit.bandwidth, circuit.burst, snapshot_->workers);
         const auto overhead = static_cast<std::uint16_t>(config::accounting_overhead(circuit));
         Names::Circuit names{customer.name, circuit.name, slot, {}, overhead, {}};
+        if (fresh) { forget_circuit(slot); }
         for (const auto& end : circuit.links) {
             names.links.push_back(end.link);
             const auto at = slot * kLinks + raw(end.link);
@@ -88,7 +90,6 @@ class Compilation {
             for (const auto way : {Direction::to_cloud, Direction::to_customer}) {
                 const auto cell = circuit_cell(slot, end.link, way);
                 set_bucket(state_.circuit_buckets[cell], Snapshot::Retune::Of::circuit, cell, old, bucket.rate);
-                if (fresh) { forget_circuit(cell); }
             }
         }
         for (const auto& peering : circuit.peerings) {
@@ -122,7 +123,7 @@ class Compilation {
         for (const auto& end : circuit.links) { names.links.push_back(end.link); }
         std::vector<std::uint32_t> tunnel_slots;
         for (const auto& network : peering.virtual_networks) {
-            tunnel_slots.push_back(take_tunnel(network.tunnel));
+            tunnel_slots.push_back(take_tunnel(identity, network.tunnel));
             names.tunnels.push_back(tunnel_slots.back());
         }
         snapshot_->vrfs[slot] = compile_vrf(peering, slot, home, tunnel_slots, previous_);
@@ -153,10 +154,11 @@ class Compilation {
         const auto bucket = bucket_of(*peering.bandwidth, peering.burst, snapshot_->workers);
         info.rate = bucket.rate;
         info.hold = bucket.hold;
-        const bool had =
-            previous_ != nullptr && slot < previous_->peerings.size() && !fresh && previous_->peerings[slot].own_bucket;
-        const auto old = had ? previous_->peerings[slot].rate : meter::BucketRate{};
+        const PeeringInfo* before =
+            previous_ != nullptr && slot < previous_->peerings.size() && !fresh ? &previous_->peerings[slot] : nullptr;
         for (const auto& end : circuit.links) {
+            const bool had = before != nullptr && before->own_bucket && before->ends[raw(end.link)].present;
+            const auto old = had ? before->rate : meter::BucketRate{};
             for (const auto way : {Direction::to_cloud, Direction::to_customer}) {
                 const auto cell = circuit_cell(slot, end.link, way);
                 set_bucket(state_.peering_buckets[cell], Snapshot::Retune::Of::peering, cell, old, info.rate);
@@ -199,10 +201,11 @@ class Compilation {
         vlans_[end.port].push_back({outer, inner, index});
     }
 
-    std::uint32_t take_tunnel(const config::Tunnel& tunnel) {
+    /// A tunnel that changes its peering is another tunnel: its counters are of whom it served.
+    std::uint32_t take_tunnel(const std::string& peering, const config::Tunnel& tunnel) {
         const auto key = tunnel.key ? std::to_string(raw(*tunnel.key)) : std::string("none");
         const auto [slot, fresh] =
-            state_.tunnels.take(to_string(tunnel.local) + ' ' + to_string(tunnel.remote) + ' ' + key);
+            state_.tunnels.take(peering + ' ' + to_string(tunnel.local) + ' ' + to_string(tunnel.remote) + ' ' + key);
         if (fresh) { forget_tallies(slot * 4, 4); }
         return slot;
     }
@@ -239,17 +242,21 @@ class Compilation {
         }
     }
 
-    void forget_circuit(std::uint32_t cell) {
+    void forget_circuit(std::uint32_t slot) {
         for (auto& worker : state_.workers) {
-            worker->circuit_drops[cell] = {};
-            worker->circuit_credits[cell] = {};
+            for (std::uint32_t cell = slot * 4; cell < slot * 4 + 4; ++cell) {
+                worker->circuit_drops[cell] = {};
+                worker->circuit_credits[cell] = {};
+            }
         }
     }
     void forget_peering(std::uint32_t slot) {
         for (auto& worker : state_.workers) {
             for (unsigned i = 0; i < 4; ++i) { worker->peering_credits[slot * 4 + i] = {}; }
         }
-        forget_tallies(tally::attachment(slot * kLinks, Direction::to_cloud), kLinks * kDirections);
+        const auto first = tally::attachment(slot * kLinks, Direction::to_cloud);
+        forget_tallies(first, kLinks * kDirections);
+        for (unsigned i = 0; i < kLinks * kDirections; ++i) { state_.departed.erase(first + i); }
     }
     void forget_tallies(std::uint32_t first, unsigned count) {
         for (auto& worker : state_.workers) {
@@ -275,6 +282,29 @@ class Compilation {
 
 State::State(unsigned worker_count) {
     for (unsigned i = 0; i < worker_count; ++i) { workers.push_back(std::make_unique<WorkerState>()); }
+}
+
+void keep_departed(const Snapshot& before, const Snapshot& after, State& state) {
+    std::unordered_map<std::uint32_t, const Names::Peering*> now;
+    for (const auto& peering : after.names.peerings) { now.emplace(peering.slot, &peering); }
+    for (const auto& peering : before.names.peerings) {
+        const auto found = now.find(peering.slot);
+        if (found == now.end()) { continue; }
+        const auto& kept = found->second->tunnels;
+        for (const auto tunnel : peering.tunnels) {
+            if (std::find(kept.begin(), kept.end(), tunnel) != kept.end()) { continue; }
+            for (const auto link : peering.links) {
+                for (const auto way : {Direction::to_cloud, Direction::to_customer}) {
+                    Tally& sum = state.departed[tally::attachment(peering.slot * kLinks + raw(link), way)];
+                    for (const auto& worker : state.workers) {
+                        const Tally& one = worker->tallies[tally::tunnel(tunnel, link, way)];
+                        sum.packets += read(one.packets);
+                        sum.bytes += read(one.bytes);
+                    }
+                }
+            }
+        }
+    }
 }
 
 std::unique_ptr<Snapshot> compile(const config::Model& model, State& state, const Snapshot* previous,

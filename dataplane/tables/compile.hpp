@@ -23,4 +23,8 @@ struct CompileOptions {
 std::unique_ptr<Snapshot> compile(const config::Model& model, State& state, const Snapshot* previous,
                                   const CompileOptions& options);
 
+/// Control thread, when `after` is published and no worker reads `before`: what the tunnels that left a peering carried
+/// stays with the peering (State::departed).
+void keep_departed(const Snapshot& before, const Snapshot& after, State& state);
+
 }  // namespace peerlane::dataplane

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
 #include "dataplane/pipeline/fate.hpp"
@@ -88,6 +89,8 @@ struct State {
     ReservedArray<meter::SharedBucket> peering_buckets{kMaxPeerings * 4};  // peering slot * 4 + link * 2 + direction
     ReservedArray<meter::SharedBucket> icmp_buckets{kMaxPeerings};
     std::vector<std::unique_ptr<WorkerState>> workers;
+    /// By tally::attachment: what tunnels carried that the peering no longer has. Control's own.
+    std::unordered_map<std::uint32_t, Tally> departed;
 };
 
 }  // namespace peerlane::dataplane

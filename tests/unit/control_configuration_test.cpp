@@ -109,6 +109,21 @@ TEST_F(Reload, CountersAndBucketsOfWhatStaysAreKept) {
     EXPECT_EQ(publication.current(), &configuration->snapshot());
 }
 
+TEST_F(Reload, ACircuitKeepsWhatATunnelCarriedThatLeft) {
+    start(text_of({kContoso, kFabrikam}));
+    count(0, 5);
+    count(1, 7);
+    // Its tunnel has another key now, and the key it had is fabrikam's.
+    ASSERT_TRUE(reload(text_of({{"contoso", 300}, {"fabrikam", 100}})).ok);
+    EXPECT_EQ(counted("contoso"), 5U);
+    EXPECT_EQ(counted("fabrikam"), 7U);
+    count(0, 1);
+    EXPECT_EQ(counted("contoso"), 6U);
+    ASSERT_TRUE(reload(text_of({kContoso, kFabrikam})).ok);
+    EXPECT_EQ(counted("contoso"), 6U);
+    EXPECT_EQ(counted("fabrikam"), 7U);
+}
+
 TEST_F(Reload, AChangedRateFillsAtTheOldOneUntilNow) {
     start(text_of({kContoso, kFabrikam}));
     bucket(0).bucket = {0, now};
