@@ -52,6 +52,11 @@ inline void transmit_all(Worker& worker, const Outlet* outlets) noexcept {
     if (worker.replies.count != 0) [[unlikely]] { transmit(worker, outlets, worker.replies); }
     for (Burst& pieces : worker.pieces) {
         if (pieces.count == 0) [[likely]] { break; }
+        // Without its first piece a packet is lost, and the bucket has its tokens back.
+        for (std::uint32_t slot = 0; slot < pieces.count; ++slot) {
+            const bool lost = pieces.fate[slot] == Fate::sent && worker.burst.fate[slot] != Fate::sent;
+            if (lost) { pieces.fate[slot] = Fate::tx_full; }
+        }
         transmit(worker, outlets, pieces);
     }
 }
