@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <iostream>
 #include <stdexcept>
 
 namespace peerlane::dataplane {
@@ -11,7 +12,8 @@ constexpr std::uint64_t kPerSecond = 1'000'000'000;
 constexpr int kSnapLength = 262'144;
 
 [[noreturn]] void fail(const std::filesystem::path& file, const std::string& why) {
-    throw std::runtime_error(file.string() + ": " + why);
+    // libpcap names the file in some of its messages.
+    throw std::runtime_error(why.starts_with(file.string()) ? why : file.string() + ": " + why);
 }
 
 }  // namespace
@@ -27,7 +29,11 @@ CaptureReader::CaptureReader(const std::filesystem::path& file) : file_(file) {
 void CaptureReader::next() {
     pcap_pkthdr* header = nullptr;
     const int got = pcap_next_ex(handle_.get(), &header, &frame_);
-    if (got == PCAP_ERROR) { fail(file_, pcap_geterr(handle_.get())); }
+    // A capture whose writer was stopped ends in the middle of a packet; the whole ones are as good as any.
+    if (got == PCAP_ERROR) {
+        std::cerr << "warning: " << file_.string() << ": " << pcap_geterr(handle_.get())
+                  << "; the packets before that are used\n";
+    }
     if (got != 1) {
         frame_ = nullptr;
         return;

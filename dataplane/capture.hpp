@@ -12,7 +12,8 @@
 
 namespace peerlane::dataplane {
 
-/// Reads frames in file order. Throws std::runtime_error: what, which file.
+/// Reads frames in file order. Throws std::runtime_error: what, which file. A file cut short is warned of on standard
+/// error and ends there.
 class CaptureReader {
   public:
     explicit CaptureReader(const std::filesystem::path& file);

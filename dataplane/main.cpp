@@ -77,22 +77,37 @@ void add_documents(CLI::App& app) {
     });
 }
 
+/// CLI11 itself would only say that a command is missing.
+void refuse_unknown_command(const CLI::App& app, int count, char** arguments) {
+    if (count < 2 || arguments[1][0] == '-') { return; }
+    std::string known;
+    for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+        if (command->get_name() == arguments[1]) { return; }
+        known += (known.empty() ? "" : ", ") + command->get_name();
+    }
+    throw std::runtime_error("there is no command `" + std::string(arguments[1]) + "`, only " + known);
+}
+
 }  // namespace
 }  // namespace peerlane::dataplane
 
 int main(int count, char** arguments) {
     CLI::App app("peerlane: the edge of a private-connectivity service", "peerlane");
     app.require_subcommand(1);
+    app.set_version_flag("--version", "peerlane " PEERLANE_VERSION);
     int status = 0;
     peerlane::dataplane::add_check(app, status);
     peerlane::dataplane::add_replay(app, status);
     peerlane::dataplane::add_live_commands(app, status);
     peerlane::dataplane::add_documents(app);
     try {
+        peerlane::dataplane::refuse_unknown_command(app, count, arguments);
         app.parse(count, arguments);
     } catch (const CLI::ParseError& error) { return app.exit(error); } catch (const std::exception& error) {
         std::cerr << "peerlane: " << error.what() << '\n';
         return peerlane::dataplane::kFailed;
     }
-    return status;
+    // A full disk or a closed pipe is a failure too.
+    std::cout.flush();
+    return std::cout ? status : peerlane::dataplane::kFailed;
 }

@@ -35,7 +35,8 @@ class Replay {
         for (const auto& input : options.inputs) {
             sources_.push_back({port_index(input.port), CaptureReader(input.file)});
         }
-        std::filesystem::create_directories(options.out_dir);
+        make_directory(options.out_dir);
+        for (const auto& port : snapshot_->ports) { refuse_overwrite(options, port.name + ".pcap"); }
         for (const auto& port : snapshot_->ports) { outputs_.emplace_back(options.out_dir / (port.name + ".pcap")); }
     }
 
@@ -59,6 +60,24 @@ class Replay {
         std::string known;
         for (const auto& port : snapshot_->ports) { known += (known.empty() ? "" : ", ") + port.name; }
         throw std::runtime_error("--in " + name + "=…: the configuration has no port of that name, only " + known);
+    }
+
+    static void make_directory(const std::filesystem::path& directory) {
+        std::error_code error;
+        std::filesystem::create_directories(directory, error);
+        if (error) { throw std::runtime_error("--out-dir " + directory.string() + ": " + error.message()); }
+    }
+
+    /// An output that is also an input would be emptied before it is read.
+    static void refuse_overwrite(const ReplayOptions& options, const std::string& name) {
+        std::error_code none;
+        for (const auto& input : options.inputs) {
+            for (const auto& output : {options.out_dir / name, options.json}) {
+                if (!std::filesystem::equivalent(input.file, output, none)) { continue; }
+                throw std::runtime_error("--in " + input.port + "=" + input.file.string() +
+                                         " would be overwritten by an output; name another --out-dir or --json");
+            }
+        }
     }
 
     Source* earliest() {
