@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <iostream>
 
 #include "config/load.hpp"
@@ -84,7 +85,10 @@ int guarded(Command command) {
 std::filesystem::path socket_of(const std::string& socket, const std::string& config) {
     if (!socket.empty()) { return socket; }
     if (config.empty()) { return kDefaultSocket; }
-    return config::load(config).model.edge.socket;
+    if (access(config.c_str(), R_OK) != 0) {
+        throw Failure("--config " + config, std::strerror(errno), "name the file the edge runs with, or its --socket");
+    }
+    return config::load(config).model.edge.socket;  // of a file with mistakes too: a reload of it is to be refused
 }
 
 Json ask(const std::filesystem::path& socket, const Json& request) {

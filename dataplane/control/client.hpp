@@ -10,7 +10,8 @@ namespace peerlane::dataplane {
 
 inline constexpr std::string_view kDefaultSocket = "/run/peerlane.sock";
 
-/// The socket a command means: the one named, else the one in the configuration named, else the default.
+/// The socket a command means: the one named, else the one in the configuration named, else the default. Throws Failure
+/// for a configuration that cannot be read.
 std::filesystem::path socket_of(const std::string& socket, const std::string& config);
 
 /// One request, one answer. Throws Failure when there is no edge, or none that answers within a minute.

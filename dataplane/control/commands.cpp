@@ -26,7 +26,8 @@ Json workers_json(const State& state) {
                         {"bursts", read(worker.bursts)},
                         {"busy_cycles", busy},
                         {"cycles_per_packet", packets == 0 ? 0 : busy / packets},
-                        {"idle_polls", read(worker.idle_polls)}});
+                        {"idle_polls", read(worker.idle_polls)},
+                        {"drops", drops_json(worker)}});
     }
     return list;
 }

@@ -47,8 +47,8 @@ class Preflight {
         capabilities_ = effective_capabilities();
         for (const auto& port : model_.ports) { device(port); }
         cores();
-        directory("the control socket", fs::path(model_.edge.socket).parent_path());
-        directory("state_dir", model_.edge.state_dir);
+        directory(State::missing, "the control socket", fs::path(model_.edge.socket).parent_path());
+        directory(State::degraded, "state_dir (not used in this version)", model_.edge.state_dir);
         return std::move(needs_);
     }
 
@@ -98,8 +98,8 @@ class Preflight {
         const bool xdp = driver.starts_with("net_af_xdp");
         const bool tap = driver.starts_with("net_tap");
         const auto before = needs_.size();
-        if (packet) { capability(port, kNetRaw); }
-        if (packet || xdp || tap) { capability(port, kNetAdmin); }
+        if (packet || xdp) { capability(port, kNetRaw); }
+        if (xdp || tap) { capability(port, kNetAdmin); }
         if (xdp) { capability(port, kBpf); }
         if (packet || xdp) { interface(port, argument(port.device, "iface")); }
         if (driver.starts_with("net_pcap")) { capture(port); }
@@ -160,14 +160,14 @@ class Preflight {
             fmt::format("edge.workers: {}", online));
     }
 
-    void directory(const std::string& what, fs::path path) {
+    void directory(State without, const std::string& what, fs::path path) {
         // The deepest part that exists is where the rest would be made.
         while (!path.empty() && !fs::exists(path) && path.has_relative_path()) { path = path.parent_path(); }
         if (path.empty()) { path = "."; }
         if (access(path.c_str(), W_OK | X_OK) == 0) {
             return add(State::met, fmt::format("{}: {} is writable", what, path.string()));
         }
-        add(State::missing, fmt::format("{}: {} is not writable", what, path.string()),
+        add(without, fmt::format("{}: {} is not writable", what, path.string()),
             "run as its owner, or name another place");
     }
 

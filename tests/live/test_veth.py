@@ -23,7 +23,8 @@ def own_namespace():
     if os.environ.get("PEERLANE_NAMESPACE"):
         return
     os.environ["PEERLANE_NAMESPACE"] = "1"
-    os.execvp("unshare", ["unshare", "--net", "--map-root-user", sys.executable, *sys.argv])
+    as_root = [] if os.geteuid() == 0 else ["--map-root-user"]  # a user namespace, where the system lets one have it
+    os.execvp("unshare", ["unshare", "--net", *as_root, sys.executable, *sys.argv])
 
 
 def make_links():

@@ -1,4 +1,8 @@
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
 
 #include "dataplane/control/client.hpp"
 
@@ -31,6 +35,12 @@ TEST(Table, NamedRowsAndCounts) {
 TEST(Socket, TheOneNamedThenTheConfigurationsThenTheDefault) {
     EXPECT_EQ(socket_of("/x.sock", "/y.yaml"), "/x.sock");
     EXPECT_EQ(socket_of("", ""), "/run/peerlane.sock");
+    const auto file =
+        std::filesystem::temp_directory_path() / ("peerlane-socket-" + std::to_string(getpid()) + ".yaml");
+    std::ofstream(file) << "edge: { socket: /run/of-the-file.sock, mistake: 1 }\n";
+    EXPECT_EQ(socket_of("", file), "/run/of-the-file.sock");
+    std::filesystem::remove(file);
+    EXPECT_THROW(socket_of("", file), std::runtime_error) << "not the default, which may be another edge's";
 }
 
 }  // namespace
