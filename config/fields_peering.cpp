@@ -58,7 +58,9 @@ constexpr Field kTunnelFields[] = {
      .words = kInnerDf,
      .preset = "honour",
      .meaning =
-         "For an inner IPv4 packet too big for the tunnel: `honour` fragments it only if its DF is 0, `ignore` always.",
+         "For an inner IPv4 packet too big for the tunnel: `honour` fragments it only if its DF is 0, `ignore` always. "
+         "Senders "
+         "that set DF may leave the ID 0 (RFC 6864), and then receivers may mix up the pieces of different packets.",
      .store = store<&Tunnel::inner_df>},
     {.name = "mss_clamp",
      .type = Type::boolean,
