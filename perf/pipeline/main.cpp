@@ -59,7 +59,11 @@ nlohmann::ordered_json machine() {
 
 nlohmann::ordered_json as_json(const Row& row) {
     nlohmann::ordered_json stages;
-    for (const auto& [name, cost] : row.stages) { stages[name] = cost; }
+    nlohmann::ordered_json stages_min;
+    for (const auto& stage : row.stages) {
+        stages[stage.name] = stage.median;
+        stages_min[stage.name] = stage.minimum;
+    }
     return {{"direction", row.direction},
             {"suite", "none"},
             {"size", row.size},
@@ -71,14 +75,15 @@ nlohmann::ordered_json as_json(const Row& row) {
             {"floor_min", row.floor_min},
             {"ratio", row.ratio},
             {"yardstick_median", row.yardstick},
-            {"stages", stages}};
+            {"stages", stages},
+            {"stages_min", stages_min}};
 }
 
 void print(const Row& row) {
     fmt::print("{:<12} {:>5} {:>8} {:>7} {:>8.1f} {:>8.1f} {:>8.1f} {:>6.2f} {:>9.1f} ", row.direction, row.size,
                row.circuits, row.buffers, row.cycles_median, row.cycles_min, row.floor_median, row.ratio,
                row.yardstick);
-    for (const auto& [name, cost] : row.stages) { fmt::print(" {} {:.1f}", name, cost); }
+    for (const auto& stage : row.stages) { fmt::print(" {} {:.1f}/{:.1f}", stage.name, stage.median, stage.minimum); }
     fmt::print("\n");
     std::fflush(stdout);
 }
@@ -93,7 +98,7 @@ int run(const Options& options) {
     nlohmann::ordered_json rows = nlohmann::ordered_json::array();
     if (!options.verify_only) {
         fmt::print("{:<12} {:>5} {:>8} {:>7} {:>8} {:>8} {:>8} {:>6} {:>9}  {}\n", "direction", "size", "circuits",
-                   "buffers", "median", "minimum", "floor", "ratio", "yardstick", "stages");
+                   "buffers", "median", "minimum", "floor", "ratio", "yardstick", "stages (median/minimum)");
     }
     for (const auto direction : {Direction::to_cloud, Direction::to_customer}) {
         const std::string name = direction == Direction::to_cloud ? "to_cloud" : "to_customer";

@@ -106,7 +106,10 @@ void measure(Product& product, Floor& floor, Buffers& buffers, Direction directi
     row.floor_min = *std::min_element(least.begin(), least.end());
     row.ratio = row.cycles_median / row.floor_median;
     row.yardstick = median(seals);
-    for (std::size_t i = 0; i < names.size(); ++i) { row.stages.emplace_back(names[i], median(by_stage[i])); }
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        row.stages.push_back(
+            {names[i], median(by_stage[i]), *std::min_element(by_stage[i].begin(), by_stage[i].end())});
+    }
 }
 
 }  // namespace peerlane::perf

@@ -15,9 +15,13 @@ struct Row {
     unsigned size = 0, circuits = 0, buffers = 0;
     double cycles_median = 0, cycles_min = 0;
     double floor_median = 0, floor_min = 0;
-    double ratio = 0;                                    // of the medians
-    double yardstick = 0;                                // median cycles per seal
-    std::vector<std::pair<std::string, double>> stages;  // median of each, in order
+    double ratio = 0;      // of the medians
+    double yardstick = 0;  // median cycles per seal
+    struct Stage {
+        std::string name;
+        double median, minimum;
+    };
+    std::vector<Stage> stages;  // in order
 };
 
 /// The median of what `samples` holds, which is put out of order.
