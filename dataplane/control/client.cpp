@@ -25,6 +25,7 @@ struct Connection {
     int socket;
 
     explicit Connection(const std::filesystem::path& path) : socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+        if (socket < 0) { throw Failure("socket " + path.native(), std::strerror(errno), "allow more open files"); }
         const auto address = socket_address(path);
         setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof(kPatience));
         setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof(kPatience));

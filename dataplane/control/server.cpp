@@ -31,6 +31,7 @@ void clear_path(const std::filesystem::path& path, const sockaddr_un& address) {
         throw Failure(where, "there is a file of another kind", "remove it, or set edge.socket to another path");
     }
     const int probe = open_socket();
+    if (probe < 0) { throw Failure(where, std::strerror(errno), "allow more open files"); }
     const bool answered = connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
     const bool alive = answered || errno == EAGAIN;
     close(probe);
