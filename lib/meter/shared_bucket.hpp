@@ -62,8 +62,9 @@ inline Bucket load(const SharedBucket& shared) noexcept {
     }
 }
 
-/// One lock cmpxchg16b (every x86-64-v2 CPU has it); on failure `seen` becomes what is there.
-inline bool exchange(SharedBucket& shared, Bucket& seen, Bucket wanted) noexcept {
+/// One lock cmpxchg16b (every x86-64-v2 CPU has it); on failure `seen` becomes what is there. Not inlined: the
+/// instruction takes rbx, which clang uses for the frame of a caller with a frame that AddressSanitizer aligned.
+[[gnu::noinline]] inline bool exchange(SharedBucket& shared, Bucket& seen, Bucket wanted) noexcept {
     __extension__ using Word = unsigned __int128;
     const auto word = [](Bucket bucket) { return Word{bucket.at} << 64U | bucket.level; };
     auto* place = reinterpret_cast<Word*>(&shared.bucket);

@@ -6,9 +6,12 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <random>
 #include <stdexcept>
+#include <vector>
 
 #include "config/load.hpp"
 #include "dataplane/io/eal.hpp"
@@ -30,7 +33,8 @@ rte_mempool* pool_on_huge_pages(unsigned count) {
     rte_pktmbuf_pool_init(pool, &facts);
     const std::size_t page = std::size_t{2} << 20U;
     const auto bytes = (std::size_t{count} * 2560 + page) / page * page;
-    void* memory = std::aligned_alloc(page, bytes);
+    static std::vector<std::unique_ptr<void, decltype(&std::free)>> kept;  // the pools use it to the end
+    void* memory = kept.emplace_back(std::aligned_alloc(page, bytes), &std::free).get();
     if (memory == nullptr) { throw std::bad_alloc(); }
     madvise(memory, bytes, MADV_HUGEPAGE);
     const int populated =
