@@ -7,7 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "config/secret.hpp"
 #include "lib/base/address.hpp"
+#include "lib/base/esp_suite.hpp"
 #include "lib/base/types.hpp"
 
 namespace peerlane::config {
@@ -62,10 +64,51 @@ struct Tunnel {
     Place place;
 };
 
+enum class IpsecMode : std::uint8_t { tunnel, transport };
+
+/// Limits of a security association (RFC 4301 §4.4.2.1); 0: none.
+struct Lifetime {
+    std::uint64_t packets = 0;
+    std::uint64_t bytes = 0;         // of ESP payload
+    std::uint64_t milliseconds = 0;  // from the first time the key is put to use
+};
+
+/// What we send under: `spi_count` lanes on the SPIs spi, spi + 1 …, all with this key, lane first_lane + i on SPI
+/// spi + i.
+struct OutboundSa {
+    std::uint32_t spi = 0;  // 256 .. 2^32 - 1
+    Secret key;             // row(suite).material() octets
+    std::uint32_t spi_count = 1;
+    std::uint32_t first_lane = 0;  // first_lane + spi_count <= 256
+    Place place;
+};
+struct InboundSa {
+    std::uint32_t spi = 0;
+    Secret key;
+    Place place;
+};
+
+struct Ipsec {
+    IpsecMode mode = IpsecMode::tunnel;
+    EspSuite suite = EspSuite::aes_gcm_128;
+    IpAddress local;  // outer addresses, of one family; resolved: the tunnel's where the file gives none
+    IpAddress remote;
+    std::vector<OutboundSa> outbound;    // 1 or 2: the one in use, and the next when that reaches a soft limit
+    std::vector<InboundSa> inbound;      // 1 or more
+    std::uint32_t replay_window = 1024;  // 64 .. 8192
+    bool esn = false;
+    bool udp_encapsulation = false;    // RFC 3948, port 4500
+    std::optional<std::uint8_t> dscp;  // of the ESP packet; unset: copied from the delivery header
+    Lifetime soft;
+    Lifetime hard;
+    Place place;
+};
+
 struct VirtualNetwork {
     std::string name;
     std::vector<Prefix> prefixes;
     Tunnel tunnel;
+    std::optional<Ipsec> ipsec;
     Place place;
 };
 
