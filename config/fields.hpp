@@ -20,7 +20,9 @@ enum class Type : std::uint8_t {
     boolean,       // true | false
     rate,          // bits per second with a unit
     burst,         // octets or a time, with a unit
+    bytes,         // octets, with a unit
     milliseconds,  // a time of whole milliseconds, with a unit
+    duration,      // a time of seconds and more, with a unit; stored in milliseconds
     mac,           // a unicast Ethernet address
     ip,            // a unicast address of either family
     ip4,
@@ -32,8 +34,9 @@ enum class Type : std::uint8_t {
     subnet6,
     access_port,  // the name of a port
     paths,        // files to include
-    mapping,      // fields of its own
-    unavailable   // known, refused
+    key,          // key material in hex; never shown
+    key_file,     // the path of a file that holds one
+    mapping       // fields of its own
 };
 
 enum class Shape : std::uint8_t {
@@ -98,6 +101,8 @@ struct Mapping {
     Place& (*place)(void* object) = nullptr;
 };
 
+/// ESP around a tunnel (fields_ipsec.cpp); its object is an Ipsec.
+extern const Mapping kIpsecMapping;
 /// A peering and what is below it (fields_peering.cpp).
 extern const Mapping kPeeringMapping;
 

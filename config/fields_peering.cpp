@@ -94,11 +94,14 @@ constexpr Field kNetworkFields[] = {
      .meaning = "The tunnel to its gateway.",
      .mapping = &kTunnel,
      .child = member<&VirtualNetwork::tunnel>},
-    // To ignore this key would send in the clear what was meant to be protected.
     {.name = "ipsec",
-     .type = Type::unavailable,
-     .meaning =
-         "Not available in this version: an error, so that no tunnel that asks for protection is sent in the clear."},
+     .type = Type::mapping,
+     .otherwise = "sent and accepted in the clear",
+     .meaning = "ESP around the tunnel: nothing of it is sent or accepted without.",
+     .mapping = &kIpsecMapping,
+     .child = [](void* object, std::string_view) -> void* {
+         return &static_cast<VirtualNetwork*>(object)->ipsec.emplace();
+     }},
 };
 constexpr Mapping kNetwork{.name = "virtual_network",
                            .path = "customers[].circuits[].peerings[].virtual_networks[]",

@@ -15,6 +15,7 @@
 #include "config/derive.hpp"
 #include "config/fields.hpp"
 #include "config/include.hpp"
+#include "config/key_material.hpp"
 #include "config/loader.hpp"
 #include "config/report.hpp"
 #include "config/validate.hpp"
@@ -29,15 +30,19 @@ namespace fs = std::filesystem;
 constexpr std::size_t kMaxFileSize = 256UL << 20U;
 
 /// The text of the file, or why it cannot be read.
-std::expected<std::string, std::string> read_file(const fs::path& path) {
+std::expected<WipedText, std::string> read_file(const fs::path& path) {
     const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
     if (!file) return std::unexpected(std::strerror(errno));
-    std::string text;
-    char block[1U << 16U];
-    while (const std::size_t octets = std::fread(block, 1, sizeof block, file.get())) {
-        text.append(block, octets);
-        if (text.size() > kMaxFileSize) return std::unexpected("it is larger than 256 MiB");
-    }
+    std::setvbuf(file.get(), nullptr, _IONBF, 0);  // no copy of a key in a buffer of the library's
+    WipedText text;
+    constexpr std::size_t kBlock = 1U << 16U;
+    std::size_t size = 0;
+    do {
+        text.resize(size + kBlock);
+        size += std::fread(text.data() + size, 1, kBlock, file.get());
+        if (size > kMaxFileSize) return std::unexpected("it is larger than 256 MiB");
+    } while (size == text.size());
+    text.resize(size);
     if (std::ferror(file.get()) != 0) return std::unexpected(std::strerror(errno));
     return text;
 }
@@ -113,6 +118,8 @@ void load_all(Run& run, Tree& tree, std::string_view text, const LoadOptions& op
     if (!load_tree(run, tree, text, top_mapping())) return;
     load_includes(run);
     resolve_bursts(run.loaded.model);
+    resolve_outer_addresses(run.loaded.model);
+    resolve_keys(run.loaded.model, run.sources, run.report);
     validate(run.loaded.model, run.sources, options, run.report);
 }
 

@@ -98,11 +98,6 @@ void load_keyed(const Loading& loading, const Field& field, void* object, Cursor
 }
 
 void load_field(const Loading& loading, const Field& field, void* object, Cursor node) {
-    if (field.type == Type::unavailable) {
-        loading.report.error(node.place(), fmt::format("{}: not available in this version", field.name),
-                             "remove the whole virtual network: without protection it is not to be sent");
-        return;
-    }
     switch (field.shape) {
         case Shape::one:
             return load_one(loading, field, object, node);
@@ -111,13 +106,20 @@ void load_field(const Loading& loading, const Field& field, void* object, Cursor
         case Shape::keyed:
             return load_keyed(loading, field, object, node);
         case Shape::one_or_list:
-            return node.kind() == Kind::scalar ? load_one(loading, field, object, node)
-                                               : load_list(loading, field, object, node);
+            return node.kind() == Kind::sequence ? load_list(loading, field, object, node)
+                                                 : load_one(loading, field, object, node);
     }
 }
 
 bool knows(const Mapping& mapping, std::string_view key) {
     return std::ranges::find(mapping.fields, key, &Field::name) != mapping.fields.end();
+}
+
+/// An unknown key beside a secret may be one whose `: ` is missing: shown only if it looks like a slip of a known one.
+std::string unknown_key(const Mapping& mapping, std::string_view key) {
+    const bool secret = std::ranges::find(mapping.fields, Type::key, &Field::type) != mapping.fields.end();
+    const bool word = key.size() <= 16 && key.find_first_of("0123456789 ") == std::string_view::npos;
+    return secret && !word ? "unknown key" : fmt::format("unknown key {}", in_quotes(key));
 }
 
 void check_keys(const Loading& loading, const Mapping& mapping, Cursor node) {
@@ -130,7 +132,7 @@ void check_keys(const Loading& loading, const Mapping& mapping, Cursor node) {
         }
         std::vector<std::string_view> known;
         for (const Field& field : mapping.fields) known.push_back(field.name);
-        loading.report.error(key.place(), fmt::format("unknown key {} in {}", in_quotes(key.text()), mapping.path),
+        loading.report.error(key.place(), fmt::format("{} in {}", unknown_key(mapping, key.text()), mapping.path),
                              suggest(key.text(), known));
     }
 }

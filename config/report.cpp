@@ -20,7 +20,21 @@ std::string Report::where(Place place) const {
     return fmt::format("{}:{}:{}", files.at(place.file), place.line, place.column);
 }
 
+namespace {
+
+/// Hex as long as a key, which may have been written where something else belongs. The longest form of an IPv6
+/// address has as many digits: it is none where an address is read, so that nothing is lost.
+bool may_be_secret(std::string_view text) {
+    constexpr std::ptrdiff_t kDigits = 32;
+    constexpr std::string_view kHex = "0123456789abcdefABCDEF";
+    if (std::ranges::count_if(text, [&](char c) { return kHex.contains(c); }) < kDigits) return false;
+    return text.find_first_not_of("0123456789abcdefABCDEFxX: \t\r\n") == std::string_view::npos;
+}
+
+}  // namespace
+
 std::string in_quotes(std::string_view text) {
+    if (may_be_secret(text)) return "`…` (not shown: it may be a key)";
     constexpr std::size_t kLongest = 80;
     std::string_view start = text.substr(0, kLongest);
     if (start.size() < text.size())  // not through the middle of a character

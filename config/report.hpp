@@ -25,7 +25,8 @@ struct Report {
     [[nodiscard]] std::vector<Finding> sorted() &&;
 };
 
-/// Text from a file for a message: in backquotes, control characters replaced, cut if long.
+/// Text from a file for a message: in backquotes, control characters replaced, cut if long, not shown if it looks like
+/// a key.
 std::string in_quotes(std::string_view text);
 
 }  // namespace peerlane::config

@@ -52,6 +52,7 @@ Json one_value(const Field& field) {
     switch (field.type) {
         case Type::text:
         case Type::paths:
+        case Type::key_file:
             return {{"type", "string"}, {"minLength", 1}};
         // A name such as 100 is a number to a reader of YAML.
         case Type::name:
@@ -67,7 +68,10 @@ Json one_value(const Field& field) {
             return text_like(quantity_pattern({rate_units()}));
         case Type::burst:
             return text_like(quantity_pattern({byte_units(), time_units()}));
+        case Type::bytes:
+            return text_like(quantity_pattern({byte_units()}));
         case Type::milliseconds:
+        case Type::duration:
             return text_like(quantity_pattern({time_units()}));
         case Type::mac:
             return text_like("^[0-9A-Fa-f][02468ACEace](:[0-9A-Fa-f]{2}){5}$");
@@ -87,8 +91,9 @@ Json one_value(const Field& field) {
             return text_like("^([0-9]+(\\.[0-9]+){3}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)/[0-9]+$");
         case Type::mapping:
             return reference(*field.mapping);
-        case Type::unavailable:
-            return {{"not", Json::object()}};
+        // A key of decimal digits only is a number to a reader of YAML.
+        case Type::key:
+            return {{"type", Json::array({"string", "number"})}, {"pattern", R"(^\s*(0x)?([0-9A-Fa-f]{2}[\s:]*)+$)"}};
     }
     return Json::object();
 }

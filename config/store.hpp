@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "config/fields.hpp"
+#include "config/key_material.hpp"
 #include "config/units.hpp"
 
 namespace peerlane::config {
@@ -37,6 +38,10 @@ inline void assign(Prefix4& to, const Value& value) {
 }
 inline void assign(Prefix6& to, const Value& value) {
     to = std::get<Prefix6>(std::get<Prefix>(value));
+}
+/// Only hex comes this far.
+inline void assign(Secret& to, const Value& value) {
+    to = parse_hex(std::get<std::string_view>(value)).value_or(Secret{});
 }
 template <class Number>
     requires(std::is_integral_v<Number> || std::is_enum_v<Number>)

@@ -14,8 +14,14 @@ __extension__ using Wide = unsigned __int128;
 
 constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
 constexpr std::array<Unit, 4> kRate{{{"bps", 1}, {"kbps", 1'000}, {"Mbps", 1'000'000}, {"Gbps", 1'000'000'000}}};
-constexpr std::array<Unit, 4> kBytes{{{"B", 1}, {"kB", 1'000}, {"MB", 1'000'000}, {"GB", 1'000'000'000}}};
-constexpr std::array<Unit, 4> kTime{{{"ns", 1}, {"us", 1'000}, {"ms", 1'000'000}, {"s", 1'000'000'000}}};
+constexpr std::array<Unit, 5> kBytes{
+    {{"B", 1}, {"kB", 1'000}, {"MB", 1'000'000}, {"GB", 1'000'000'000}, {"TB", 1'000'000'000'000}}};
+constexpr std::array<Unit, 6> kTime{{{"ns", 1},
+                                     {"us", 1'000},
+                                     {"ms", 1'000'000},
+                                     {"s", 1'000'000'000},
+                                     {"min", 60'000'000'000},
+                                     {"h", 3'600'000'000'000}}};
 
 bool is_digit(char c) {
     return c >= '0' && c <= '9';
@@ -96,6 +102,10 @@ std::string rate_text(BitsPerSecond rate) {
 }
 std::string bytes_text(Bytes bytes) {
     return in_units(raw(bytes), kBytes);
+}
+
+std::string time_text(Nanoseconds time) {
+    return in_units(time, kTime);
 }
 
 Bytes bytes_in(BitsPerSecond rate, Nanoseconds time) {

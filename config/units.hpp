@@ -19,8 +19,8 @@ struct Unit {
 };
 
 std::span<const Unit> rate_units();  // of bits per second: bps kbps Mbps Gbps
-std::span<const Unit> byte_units();  // of octets: B kB MB GB, in thousands
-std::span<const Unit> time_units();  // of nanoseconds: ns us ms s
+std::span<const Unit> byte_units();  // of octets: B kB MB GB TB, in thousands
+std::span<const Unit> time_units();  // of nanoseconds: ns us ms s min h
 
 enum class QuantityError : std::uint8_t {
     no_number,
@@ -40,6 +40,7 @@ std::optional<std::uint64_t> parse_integer(std::string_view text);
 /// In the largest unit that needs no fraction: "50 Mbps", "2500 kB".
 std::string rate_text(BitsPerSecond rate);
 std::string bytes_text(Bytes bytes);
+std::string time_text(Nanoseconds time);
 
 /// What passes in `time` nanoseconds at that rate, rounded up to whole octets; 2^64 - 1 if that is too large.
 Bytes bytes_in(BitsPerSecond rate, Nanoseconds time);

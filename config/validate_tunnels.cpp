@@ -42,10 +42,6 @@ struct PortNeeds {
 
 using Identity = std::tuple<IpAddress, IpAddress, std::optional<std::uint32_t>>;
 
-bool is_set(const IpAddress& address) {
-    const Ip4* v4 = std::get_if<Ip4>(&address);
-    return v4 == nullptr || *v4 != Ip4{};
-}
 std::string_view family(const IpAddress& address) {
     return std::holds_alternative<Ip4>(address) ? "IPv4" : "IPv6";
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "config/hints.hpp"
+#include "config/key_material.hpp"
 #include "config/report.hpp"
 #include "config/units.hpp"
 #include "config/values_address.hpp"
@@ -84,6 +85,13 @@ Parsed parse_burst(const Field& field, std::string_view text) {
     return bad(field, text);
 }
 
+/// Says what is wrong, never with what.
+Parsed parse_key(const Field& field, std::string_view text) {
+    const auto key = parse_hex(text);
+    if (key) return good(text);
+    return {std::nullopt, Complaint{fmt::format("{}: {}", field.name, key.error()), wanted(field)}};
+}
+
 Parsed parse_reference(const Field& field, std::string_view text, const Model& model) {
     const auto port = std::ranges::find(model.ports, text, &Port::name);
     if (port == model.ports.end()) {
@@ -130,10 +138,14 @@ std::string type_text(const Field& field) {
         case Type::rate:
             return fmt::format("a rate from {} to {}", rate_text(BitsPerSecond{field.min}),
                                rate_text(BitsPerSecond{field.max}));
+        case Type::bytes:
+            return fmt::format("a size from {} to {}", bytes_text(Bytes{field.min}), bytes_text(Bytes{field.max}));
         case Type::burst:
             return fmt::format("a size up to {} or a time", bytes_text(Bytes{kMaxBurst}));
         case Type::milliseconds:
-            return fmt::format("a time from {} ms to {} ms", field.min, field.max);
+        case Type::duration:
+            return fmt::format("a time from {} to {}", time_text(field.min * kMillisecond),
+                               time_text(field.max * kMillisecond));
         case Type::mac:
             return "a unicast Ethernet address";
         case Type::ip:
@@ -156,10 +168,12 @@ std::string type_text(const Field& field) {
             return "the name of an access port";
         case Type::paths:
             return "a path or pattern";
+        case Type::key:
+            return "key material in hex, two digits an octet";
+        case Type::key_file:
+            return "the path of a file";
         case Type::mapping:
             return "a mapping";
-        case Type::unavailable:
-            return "not available";
     }
     return {};
 }
@@ -170,8 +184,12 @@ std::string_view example_text(Type type) {
             return "50 Mbps (units: bps, kbps, Mbps, Gbps)";
         case Type::burst:
             return "2500 kB or 20 ms (units: B, kB, MB, GB; ns, us, ms, s)";
+        case Type::bytes:
+            return "500 GB (units: B, kB, MB, GB, TB)";
         case Type::milliseconds:
             return "20 ms (units: ms, s)";
+        case Type::duration:
+            return "8 h (units: s, min, h)";
         case Type::mac:
             return "\"02:00:00:00:00:01\"";
         case Type::interface4:
@@ -202,6 +220,7 @@ Parsed parse_value(const Field& field, std::string_view text, bool plain, const 
     switch (field.type) {
         case Type::text:
         case Type::paths:
+        case Type::key_file:
             return text.empty() || text.contains('\0') ? bad(field, text) : good(text);
         case Type::name:
             return is_name(text) ? good(text) : bad(field, text);
@@ -214,7 +233,10 @@ Parsed parse_value(const Field& field, std::string_view text, bool plain, const 
             return bad(field, text);
         case Type::rate:
             return parse_amount(field, text, rate_units());
+        case Type::bytes:
+            return parse_amount(field, text, byte_units());
         case Type::milliseconds:
+        case Type::duration:
             return parse_amount(field, text, time_units(), kMillisecond);
         case Type::burst:
             return parse_burst(field, text);
@@ -230,8 +252,9 @@ Parsed parse_value(const Field& field, std::string_view text, bool plain, const 
         case Type::subnet4:
         case Type::subnet6:
             return parse_address(field, text);
+        case Type::key:
+            return parse_key(field, text);
         case Type::mapping:
-        case Type::unavailable:
             break;
     }
     return bad(field, text);

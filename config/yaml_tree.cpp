@@ -1,6 +1,7 @@
 #include "config/yaml_tree.hpp"
 
 #include <fmt/format.h>
+#include <string.h>
 #include <yaml.h>
 
 #include <algorithm>
@@ -30,8 +31,26 @@ struct Builder {
     }
 };
 
-using Event = std::unique_ptr<yaml_event_t, decltype(&yaml_event_delete)>;
-using Parser = std::unique_ptr<yaml_parser_t, decltype(&yaml_parser_delete)>;
+// What the reader lets go of may hold keys. What it drops within, when a scalar grows, is out of reach: a key in a file
+// of its own never comes this way.
+template <class Buffer>
+void wipe(const Buffer& buffer) {
+    if (buffer.start != nullptr)
+        explicit_bzero(buffer.start, static_cast<std::size_t>(buffer.end - buffer.start) * sizeof *buffer.start);
+}
+void delete_event(yaml_event_t* event) {
+    if (event->type == YAML_SCALAR_EVENT) explicit_bzero(event->data.scalar.value, event->data.scalar.length);
+    yaml_event_delete(event);
+}
+void delete_parser(yaml_parser_t* parser) {
+    for (const yaml_token_t* token = parser->tokens.head; token != parser->tokens.tail; ++token)
+        if (token->type == YAML_SCALAR_TOKEN) explicit_bzero(token->data.scalar.value, token->data.scalar.length);
+    wipe(parser->raw_buffer);
+    wipe(parser->buffer);
+    yaml_parser_delete(parser);
+}
+using Event = std::unique_ptr<yaml_event_t, decltype(&delete_event)>;
+using Parser = std::unique_ptr<yaml_parser_t, decltype(&delete_parser)>;
 
 std::uint32_t add(Builder& builder, Kind kind, const yaml_mark_t& mark) {
     const auto id = static_cast<std::uint32_t>(builder.tree.nodes.size());
@@ -208,7 +227,7 @@ bool read_yaml(std::string_view text, Tree& tree, Report& report) {
         report.error({tree.file, 1, 1}, "no memory to read the file", "free some memory");
         return false;
     }
-    const Parser parser(&parser_memory, yaml_parser_delete);
+    const Parser parser(&parser_memory, delete_parser);
     yaml_parser_set_input_string(parser.get(), reinterpret_cast<const unsigned char*>(text.data()), text.size());
     for (;;) {
         yaml_event_t event_memory;
@@ -216,7 +235,7 @@ bool read_yaml(std::string_view text, Tree& tree, Report& report) {
             complain(builder, *parser);
             return false;
         }
-        const Event event(&event_memory, yaml_event_delete);
+        const Event event(&event_memory, delete_event);
         const Next next = take(builder, *event);
         if (next == Next::failed) return false;
         if (next == Next::done) break;

@@ -4,12 +4,12 @@
 
 #include <cstdint>
 #include <deque>
-#include <string>
 #include <string_view>
 #include <vector>
 
 #include "config/model.hpp"
 #include "config/report.hpp"
+#include "config/secret.hpp"
 
 namespace peerlane::config {
 
@@ -35,7 +35,7 @@ static_assert(sizeof(Node) == 24);
 struct Tree {
     std::uint32_t file = 0;  // indexes Model::files
     std::vector<Node> nodes;
-    std::string text;  // of all scalars
+    WipedText text;  // of all scalars, keys among them
 };
 
 /// A node of a tree, or nothing. Valid while the tree is.

@@ -42,6 +42,15 @@ def network(d):
     return peering(d)["virtual_networks"][0]
 
 
+def protect(d, **more):
+    network(d)["ipsec"] = {
+        "suite": "aes-gcm-128",
+        "outbound": {"spi": 0x1001, "key": "a1f0c3d2e5b4978689fa1b2c3d4e5f6071829304"},
+        "inbound": [{"spi": 0x2001, "key_file": "in.hex"}, {"spi": 0x2002, "key_file": "in2.hex"}],
+        **more,
+    }
+
+
 def tunnel(d):
     return network(d)["tunnel"]
 
@@ -91,7 +100,36 @@ CHANGES = {
     "peering type": (lambda d: peering(d).update(type="Private"), False),
     "no tunnel": (lambda d: network(d).pop("tunnel"), False),
     "no prefixes": (lambda d: network(d).update(prefixes=[]), False),
-    "ipsec": (lambda d: network(d).update(ipsec={"suite": "aes-gcm-128"}), False),
+    "ipsec": (protect, True),
+    "ipsec, everything": (
+        lambda d: protect(
+            d,
+            mode="transport",
+            local="2001:db8::1",
+            remote="2001:db8::7",
+            outbound=[{"spi": 256, "spi_count": 4, "first_lane": 252, "key": "0x01:02 03\n04"}],
+            replay_window=64,
+            esn=True,
+            udp_encapsulation=True,
+            dscp="copy",
+            lifetime={"soft": {"packets": 1, "bytes": "1.5 TB", "time": "8 h"}, "hard": {"time": "30 min"}},
+        ),
+        True,
+    ),
+    "ipsec, a key of decimal digits": (lambda d: protect(d, inbound={"spi": 256, "key": 10**39}), True),
+    "ipsec without SAs": (lambda d: network(d).update(ipsec={"suite": "aes-gcm-128"}), False),
+    "ipsec, no inbound": (lambda d: protect(d, inbound=[]), False),
+    "ipsec, suite": (lambda d: protect(d, suite="aes-gcm-192"), False),
+    "ipsec, mode": (lambda d: protect(d, mode="Tunnel"), False),
+    "ipsec, reserved SPI": (lambda d: protect(d, inbound={"spi": 255, "key_file": "in.hex"}), False),
+    "ipsec, SPI": (lambda d: protect(d, inbound={"spi": 2**32, "key_file": "in.hex"}), False),
+    "ipsec, neither key nor file": (lambda d: protect(d, inbound={"spi": 256}), False),
+    "ipsec, key and file": (lambda d: protect(d, inbound={"spi": 256, "key": "01", "key_file": "a"}), False),
+    "ipsec, half an octet": (lambda d: protect(d, inbound={"spi": 256, "key": "012"}), False),
+    "ipsec, lanes inbound": (lambda d: protect(d, inbound={"spi": 256, "key": "01", "spi_count": 2}), False),
+    "ipsec, replay_window": (lambda d: protect(d, replay_window=63), False),
+    "ipsec, bytes without a unit": (lambda d: protect(d, lifetime={"soft": {"bytes": 1000}}), False),
+    "ipsec, lifetime": (lambda d: protect(d, lifetime={"packets": 1}), False),
     "ipsec, empty": (lambda d: network(d).update(ipsec=None), False),
     "key": (lambda d: tunnel(d).update(key=2**32), False),
     "dscp": (lambda d: tunnel(d).update(dscp=64), False),

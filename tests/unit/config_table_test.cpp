@@ -194,7 +194,7 @@ TEST(ConfigTable, IsWellFormed) {
             EXPECT_EQ(field.mapping != nullptr, field.type == Type::mapping);
             EXPECT_EQ(field.mapping != nullptr, field.child != nullptr);
             EXPECT_EQ(field.store != nullptr,
-                      field.type != Type::mapping && field.type != Type::paths && field.type != Type::unavailable);
+                      field.type != Type::mapping && field.type != Type::paths && field.type != Type::key_file);
             if (field.preset.empty()) continue;
             EXPECT_FALSE(parse_value(field, field.preset, true, Model{}).complaint.has_value());
         }
