@@ -20,8 +20,8 @@ struct alignas(64) Key {
 enum class Way : std::uint8_t { seal, open };
 
 /// `material` as in the configuration: cipher key ‖ salt (RFC 4106 §8.1, RFC 7634 §2) or cipher key ‖ authentication
-/// key, row(suite).material() octets. The salt is not kept: it is the nonce template's. Control thread. Throws
-/// std::bad_alloc if there is no locked memory left.
+/// key, row(suite).material() octets, or std::invalid_argument. The salt is not kept: it is the nonce template's.
+/// Control thread, also where the last owner lets go. Throws LockedMemoryError (locked_memory.hpp) if there is no room.
 std::shared_ptr<const Key> make_key(EspSuite suite, std::span<const std::uint8_t> material, Way way);
 
 /// Names a cipher key without telling it: the first 16 octets of SHA-256 over a fixed label and the cipher key (without
@@ -36,7 +36,7 @@ std::array<std::uint8_t, 32> sha256(std::span<const std::uint8_t> octets);
 struct alignas(64) Job {
     const Key* key = nullptr;
     std::uint8_t* text = nullptr;  // behind the IV: plaintext with its ESP trailer, or ciphertext; worked on in place
-    std::uint32_t length = 0;      // of text, octets; the ICV is behind it
+    std::uint32_t length = 0;      // of text, octets, whole blocks of the suite; the ICV is behind it
     std::uint32_t sequence_high = 0;  // upper half of the extended sequence number, host order; used with esn
     EspSuite suite = EspSuite::aes_gcm_128;
     bool esn = false;        // the ICV covers sequence_high (RFC 4304)
