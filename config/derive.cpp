@@ -159,5 +159,9 @@ std::string_view to_text(Link link) noexcept {
 std::string circuit_label(const Customer& customer, const Circuit& circuit) {
     return fmt::format("{}/{}", customer.name, circuit.name);
 }
+std::string network_label(const Customer& customer, const Circuit& circuit, const Peering& peering,
+                          const VirtualNetwork& network) {
+    return fmt::format("{}/{}/{}", circuit_label(customer, circuit), to_text(peering.type), network.name);
+}
 
 }  // namespace peerlane::config

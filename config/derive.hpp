@@ -56,5 +56,8 @@ std::string_view to_text(PeeringType type) noexcept;
 std::string_view to_text(Link link) noexcept;
 /// "customer/circuit"
 std::string circuit_label(const Customer& customer, const Circuit& circuit);
+/// "customer/circuit/peering/network"
+std::string network_label(const Customer& customer, const Circuit& circuit, const Peering& peering,
+                          const VirtualNetwork& network);
 
 }  // namespace peerlane::config

@@ -21,7 +21,8 @@ error at once: file, line and column, what is wrong, what to write instead. A sc
 ## Values
 
 - **Rates** are decimal numbers with a unit: `kbps` = 1000 bit/s, `Mbps`, `Gbps`; `1.5 Gbps` is exact.
-- **Sizes** count octets: `B`, `kB` = 1000, `MB`, `GB`. A **burst** is a size or a time (`us`, `ms`, `s`) of its bandwidth.
+- **Sizes** count octets: `B`, `kB` = 1000, `MB`, `GB`, `TB`. A **burst** is a size or a time (`us`, `ms`, `s`) of its bandwidth. **Times**
+  have the units `ns`, `us`, `ms`, `s`, `min`, `h`.
 - **Whole numbers** may be hexadecimal (`0x2a01`). They are not quoted, and have no leading zeros.
 - **Ethernet addresses** are best quoted: `"02:00:00:00:00:01"`.
 - **Prefixes** have no host bits set: `10.0.0.0/16`, not `10.0.0.1/16`.
@@ -41,8 +42,13 @@ error at once: file, line and column, what is wrong, what to write instead. A sc
 - A burst holds at least the largest packet, as `accounting` counts it. A warning says when it is too small for one TCP flow at
   full rate over a round trip of `edge.tcp_rtt`.
 - No two tunnels have the same local address, remote address and key. An address family is that of both ends.
-- A core MTU below 1280 octets plus a tunnel's overhead (IPv4 20 or IPv6 40, GRE 4, key 4) is an error, below the access MTU plus
-  the overhead a warning.
+- A core MTU below 1280 octets plus a tunnel's overhead (IPv4 20 or IPv6 40, GRE 4, key 4; with `ipsec` also an IP header in
+  tunnel mode, UDP 8, ESP 8, IV, padding, 2, ICV) is an error, below the access MTU plus the overhead a warning.
+- No two security associations on the edge have the same cipher key, whatever their suites, salts and authentication keys: a
+  nonce used twice betrays what was sent. No key is all zeroes.
+- Inbound SPIs are unique on the edge, outbound ones towards each `remote`. `first_lane` and `spi_count` are 256 together at most.
+- A soft limit is below the hard one. A circuit of 10 Gbps or more without `esn` is a warning: 2^32 packets pass in minutes.
+- Fewer lanes or inbound SPIs than `edge.workers` are a warning: the tunnel is limited to as many cores.
 - Prefixes of a family in which a link has no subnet are a warning: the edge has no address to send ICMP errors from.
 - A pattern under `include` that matches nothing is a warning, a missing file an error. A file is read once, in the order of the list,
   and by name within a pattern.

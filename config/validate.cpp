@@ -12,6 +12,7 @@ void validate(const Model& model, const Sources& sources, const LoadOptions& opt
     validate_links(check);
     validate_prefixes(check);
     validate_tunnels(check);
+    validate_ipsec(check);
 }
 
 }  // namespace peerlane::config

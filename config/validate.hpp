@@ -28,6 +28,10 @@ void validate_buckets(const Check& check);
 void validate_prefixes(const Check& check);
 void validate_links(const Check& check);
 void validate_tunnels(const Check& check);
+void validate_ipsec(const Check& check);
+
+/// Two ends: of one family, and not the same. Complains at `place`.
+void check_ends(const Check& check, const IpAddress& local, const IpAddress& remote, Place place);
 
 /// Remembers where each key was first seen.
 template <class Key>

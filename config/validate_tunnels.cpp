@@ -21,17 +21,15 @@ struct Named {
     const Peering& peering;
     const VirtualNetwork& network;
 
-    [[nodiscard]] std::string label() const {
-        return fmt::format("{}/{}/{}", circuit_label(customer, circuit), to_text(peering.type), network.name);
-    }
+    [[nodiscard]] std::string label() const { return network_label(customer, circuit, peering, network); }
 };
 
 /// What the tunnels on one core port ask of its MTU, and the one that asks most.
 struct Need {
     std::uint32_t mtu = 0;
     std::uint32_t inner = 0;
-    std::uint32_t overhead = 0;
-    std::size_t tunnels = 0;  // that need more than there is
+    std::uint32_t fits = ~std::uint32_t{0};  // the largest inner packet that all of them carry
+    std::size_t tunnels = 0;                 // that need more than there is
     std::string label;
 };
 
@@ -44,19 +42,6 @@ using Identity = std::tuple<IpAddress, IpAddress, std::optional<std::uint32_t>>;
 
 std::string_view family(const IpAddress& address) {
     return std::holds_alternative<Ip4>(address) ? "IPv4" : "IPv6";
-}
-
-void check_ends(const Check& check, const Tunnel& tunnel) {
-    if (!is_set(tunnel.local) || !is_set(tunnel.remote)) return;
-    const Place place = check.sources.at(tunnel.place, "remote");
-    if (tunnel.local.index() != tunnel.remote.index())
-        check.report.error(place,
-                           fmt::format("remote: {} is {}, local {} is {}", to_string(tunnel.remote),
-                                       family(tunnel.remote), to_string(tunnel.local), family(tunnel.local)),
-                           "write two addresses of one family");
-    else if (tunnel.local == tunnel.remote)
-        check.report.error(place, fmt::format("remote: {} is the local address too", to_string(tunnel.remote)),
-                           "write the address of the cloud gateway");
 }
 
 void check_identity(const Check& check, const Tunnel& tunnel, Seen<Identity>& seen) {
@@ -73,13 +58,13 @@ void check_identity(const Check& check, const Tunnel& tunnel, Seen<Identity>& se
 }
 
 void note_need(Need& need, const Port& port, std::uint32_t inner, const Named& named) {
-    const std::uint32_t overhead = tunnel_overhead(named.network.tunnel);
-    if (inner + overhead <= port.mtu) return;
+    const std::uint32_t outer = sealed_size(named.network, inner);
+    if (outer <= port.mtu) return;
     ++need.tunnels;
-    if (inner + overhead <= need.mtu) return;
-    need.mtu = inner + overhead;
+    need.fits = std::min(need.fits, largest_inner(named.network, port.mtu));
+    if (outer <= need.mtu) return;
+    need.mtu = outer;
     need.inner = inner;
-    need.overhead = overhead;
     need.label = named.label();
 }
 
@@ -95,7 +80,7 @@ std::string need_text(const Port& port, const Need& need, std::string_view inner
         "mtu: {} of port {} is {} octets short: packets of {} octets ({}) and {} octets of overhead in tunnel {} make "
         "{} "
         "({} tunnel{} too large)",
-        port.mtu, port.name, need.mtu - port.mtu, need.inner, inner_text, need.overhead, need.label, need.mtu,
+        port.mtu, port.name, need.mtu - port.mtu, need.inner, inner_text, need.mtu - need.inner, need.label, need.mtu,
         need.tunnels, need.tunnels == 1 ? " is" : "s are");
 }
 
@@ -106,9 +91,9 @@ void report_needs(const Check& check, const Port& port, const PortNeeds& needs) 
         check.report.error(place, need_text(port, needs.least, "the least a customer may rely on"),
                            fmt::format("write mtu: {} or more", std::max(needs.least.mtu, needs.access.mtu)));
     else if (needs.access.tunnels != 0)
-        check.report.warning(place, need_text(port, needs.access, "the access MTU"),
-                             fmt::format("write mtu: {}, or an MTU of {} for the access ports", needs.access.mtu,
-                                         port.mtu - needs.access.overhead));
+        check.report.warning(
+            place, need_text(port, needs.access, "the access MTU"),
+            fmt::format("write mtu: {}, or an MTU of {} for the access ports", needs.access.mtu, needs.access.fits));
 }
 
 void warn_of_missing_next_hop(const Check& check, const Port& port) {
@@ -130,23 +115,30 @@ bool ports_are_known(const Check& check) {
     });
 }
 
+/// Where the source of what leaves is written.
+Place local_place(const Check& check, const VirtualNetwork& network) {
+    const Cursor own = network.ipsec ? check.sources.field(network.ipsec->place, "local") : Cursor{};
+    return own ? own.place() : check.sources.at(network.tunnel.place, "local");
+}
+
 void check_port(const Check& check, const Named& named, std::vector<PortNeeds>& needs) {
-    const Tunnel& tunnel = named.network.tunnel;
-    if (!is_set(tunnel.local)) return;
-    const auto index = core_port_of(check.model, tunnel);
+    const IpAddress& local = outer_local(named.network);
+    if (!is_set(local)) return;
+    const auto index = core_port_of(check.model, local);
     if (!ports_are_known(check)) return;
+    const Place place = local_place(check, named.network);
     if (!index) {
-        check.report.error(check.sources.at(tunnel.place, "local"),
-                           fmt::format("local: there is no core port to reach {} by", to_string(tunnel.remote)),
-                           "add a port with `role: core`");
+        check.report.error(
+            place, fmt::format("local: there is no core port to reach {} by", to_string(outer_remote(named.network))),
+            "add a port with `role: core`");
         return;
     }
     const Port& port = check.model.ports[*index];
-    const bool four = std::holds_alternative<Ip4>(tunnel.local);
+    const bool four = std::holds_alternative<Ip4>(local);
     if (!(four ? port.address.has_value() : port.address6.has_value())) {
-        check.report.warning(check.sources.at(tunnel.place, "local"),
-                             fmt::format("local: no core port has an {} address; {} will leave by `{}`",
-                                         family(tunnel.local), to_string(tunnel.local), port.name),
+        check.report.warning(place,
+                             fmt::format("local: no core port has an {} address; {} will leave by `{}`", family(local),
+                                         to_string(local), port.name),
                              fmt::format("add `{}` to the port", four ? "address" : "address6"));
     }
     note_need(needs[*index].least, port, kLeastMtu, named);
@@ -155,6 +147,18 @@ void check_port(const Check& check, const Named& named, std::vector<PortNeeds>& 
 
 }  // namespace
 
+void check_ends(const Check& check, const IpAddress& local, const IpAddress& remote, Place place) {
+    if (!is_set(local) || !is_set(remote)) return;
+    if (local.index() != remote.index())
+        check.report.error(place,
+                           fmt::format("remote: {} is {}, local {} is {}", to_string(remote), family(remote),
+                                       to_string(local), family(local)),
+                           "write two addresses of one family");
+    else if (local == remote)
+        check.report.error(place, fmt::format("remote: {} is the local address too", to_string(remote)),
+                           "write the address of the gateway");
+}
+
 void validate_tunnels(const Check& check) {
     Seen<Identity> seen;
     std::vector<PortNeeds> needs(check.model.ports.size());
@@ -162,10 +166,11 @@ void validate_tunnels(const Check& check) {
     each_peering(check.model, [&](const Customer& customer, const Circuit& circuit, const Peering& peering) {
         for (const VirtualNetwork& network : peering.virtual_networks) {
             if (network.tunnel.place.line == 0) continue;
-            check_ends(check, network.tunnel);
+            check_ends(check, network.tunnel.local, network.tunnel.remote,
+                       check.sources.at(network.tunnel.place, "remote"));
             check_identity(check, network.tunnel, seen);
             check_port(check, {customer, circuit, peering, network}, needs);
-            if (const auto port = core_port_of(check.model, network.tunnel)) used[*port] = true;
+            if (const auto port = core_port_of(check.model, network)) used[*port] = true;
         }
     });
     for (std::size_t i = 0; i < needs.size(); ++i) {

@@ -152,7 +152,7 @@ TEST_F(ConfigFiles, ADirectoryNameIsNoPattern) {
 }
 
 TEST_F(ConfigFiles, ExamplesAreRight) {
-    for (const std::string name : {"minimal.yaml", "pair.yaml", "large/edge.yaml"}) {
+    for (const std::string name : {"minimal.yaml", "pair.yaml", "ipsec.yaml", "large/edge.yaml"}) {
         const Loaded loaded = load(kRoot / "config/examples" / name);
         EXPECT_TRUE(loaded.findings.empty()) << text(loaded.findings);
     }

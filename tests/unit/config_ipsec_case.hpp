@@ -15,7 +15,7 @@ inline constexpr std::string_view kKeyD = "d4f0c3d2e5b4978689fa1b2c3d4e5f6071829
 
 inline const Edit kOneWorker{1, "edge: { name: e1 }"};
 
-/// Line 22 or 38 (the tunnels), and `lines` of the mapping `ipsec` behind it: they are lines 24 or 40 and on.
+/// Line 22 or 38 (the tunnels), and `lines` of the mapping `ipsec` behind it: they begin on line 24, or 40.
 inline Edit ipsec(const std::string& lines, int line = 22, const std::string& ends = "") {
     std::string result = line == 22 ? "                tunnel: { local: 192.0.2.1, remote: 198.51.100.7, key: 1 }"
                                     : "                tunnel: { local: 192.0.2.1, remote: 198.51.100.7, key: 2 }";

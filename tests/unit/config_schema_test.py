@@ -142,7 +142,7 @@ CHANGES = {
 def main():
     failures = []
     jsonschema.Draft7Validator.check_schema(SCHEMA)
-    for name in ("minimal.yaml", "pair.yaml", "large/edge.yaml"):
+    for name in ("minimal.yaml", "pair.yaml", "ipsec.yaml", "large/edge.yaml"):
         failures += [f"{name}: {message}" for message in errors(SCHEMA, read(f"config/examples/{name}"))]
     for path in sorted((ROOT / "config/examples/large/customers.d").iterdir()):
         failures += [f"{path}: {message}" for message in errors(INCLUDED, read(path))]

@@ -90,7 +90,7 @@ TEST(ConfigRules, Tunnels) {
          {{"22@\"2001 error", "remote: 2001:db8::7 is IPv6, local 192.0.2.1 is IPv4", "one family"}}},
         {"to itself",
          {tunnel("local: 192.0.2.1, remote: 192.0.2.1, key: 1")},
-         {{"22@192 error", "is the local address too", "cloud gateway"}}},
+         {{"22@192 error", "is the local address too", "gateway"}}},
         {"missing ends",
          {tunnel("key: 1")},
          {{"22@{ error", "tunnel: `local` is missing", "add `local`"},
