@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import yaml
 
+import esp_config
 import wire
 
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is ten times as fast
@@ -86,6 +87,7 @@ class Tunnel:
     dscp: object
     ignore_df: bool
     mss_clamp: bool
+    ipsec: object = None  # esp_config.Protection
 
     @property
     def overhead(self):
@@ -93,7 +95,8 @@ class Tunnel:
 
     @property
     def mtu(self):
-        return self.port.mtu - self.overhead
+        room = self.ipsec.longest_delivery(self.port.mtu) if self.ipsec else self.port.mtu
+        return room - self.overhead
 
 
 @dataclass(eq=False)
@@ -194,8 +197,10 @@ class Edge:
         entry = network["tunnel"]
         local, remote = wire.packed(entry["local"]), wire.packed(entry["remote"])
         cores = [port for port in self.ports.values() if port.role == "core"]
-        port = next((p for p in cores if local in (p.address, p.address6)), cores[0])
+        ipsec = esp_config.protection(network.get("ipsec"), local, remote)
+        source = ipsec.local if ipsec else local
+        port = next((p for p in cores if source in (p.address, p.address6)), cores[0])
         tunnel = Tunnel(peering, network["name"], local, remote, entry.get("key"), port, entry.get("dscp", "copy"),
-                        entry.get("inner_df", "honour") == "ignore", entry.get("mss_clamp", False))
+                        entry.get("inner_df", "honour") == "ignore", entry.get("mss_clamp", False), ipsec)
         self.tunnels[(local, remote, tunnel.key)] = tunnel
         return tunnel

@@ -12,17 +12,8 @@ import icmp
 import wire
 from bucket import Bucket
 from edge_config import Link, Tunnel
+from esp_model import ECN_DECAPSULATED, ECN_DROP, Ipsec
 from parse import Drop, Punt, is_nd, martian, parse_gre, parse_ip, parse_link, punt_arp
-
-ECN_DROP = None
-# RFC 6040 section 4.2, figure 4: (inner, outer) -> outgoing ECN. 0 Not-ECT, 1 ECT(1), 2 ECT(0), 3 CE.
-ECN_DECAPSULATED = {
-    (0, 0): 0, (0, 2): 0, (0, 1): 0, (0, 3): ECN_DROP,
-    (2, 0): 2, (2, 2): 2, (2, 1): 1, (2, 3): 3,
-    (1, 0): 1, (1, 2): 1, (1, 1): 1, (1, 3): 3,
-    (3, 0): 3, (3, 2): 3, (3, 1): 3, (3, 3): 3,
-}
-
 
 @dataclass
 class Arrival:
@@ -40,6 +31,7 @@ class Arrival:
 class Predictor:
     def __init__(self, edge):
         self.edge = edge
+        self.ipsec = Ipsec(edge)
         self.outputs = {name: [] for name in edge.ports}  # (ns, frame)
         self.causes = {name: [] for name in edge.ports}  # per output: the number of the input packet
         self.fates = []  # per input packet: (fate, reason)
@@ -47,7 +39,7 @@ class Predictor:
         self.circuits = defaultdict(Counter)  # (customer, circuit, link, direction)
         self.peerings = defaultdict(Counter)  # (customer, circuit, type, link, direction)
         self.tunnels = defaultdict(Counter)  # (local, remote, key, link, direction)
-        self.tunnel_locals = {tunnel.local for tunnel in edge.tunnels.values()}
+        self.tunnel_locals = {tunnel.local for tunnel in edge.tunnels.values()} | self.ipsec.locals
         self.buckets = {}
         self.error_buckets = {}
 
@@ -230,6 +222,9 @@ class Predictor:
         if isinstance(target, Tunnel):
             frame = self.encapsulate(target, raw)
             self.count_tunnel(target, arrival.link or arrival.peering.first_link(), "to_cloud", len(raw))
+            if target.ipsec:
+                self.transmit(arrival, target.port, self.ipsec.seal(target, frame, neighbour))
+                return
             ethertype = wire.ETH_IPV4 if len(target.local) == 4 else wire.ETH_IPV6
             tags = []
         else:
@@ -316,17 +311,23 @@ class Predictor:
             raise Drop("not_our_address")
         if outer.fragment or (outer.version == 6 and outer.protocol == wire.V6_FRAGMENT):
             raise Drop("outer_fragment")
+        outer, opened = self.ipsec.open(outer)
         if outer.protocol != wire.GRE:
             self.deliver_core(arrival, outer)
         key, protocol, payload = parse_gre(outer.payload)
-        tunnel = arrival.tunnel = self.edge.tunnels.get((outer.dst, outer.src, key))
+        tunnel = self.edge.tunnels.get((outer.dst, outer.src, key))
+        if opened and tunnel is not opened:
+            raise Drop("esp_wrong_tunnel")
         if tunnel is None:
             raise Drop("unknown_tunnel")
+        if tunnel.ipsec and not opened:
+            raise Drop("clear_refused")
+        arrival.tunnel = tunnel
         arrival.peering = tunnel.peering
         inner = parse_ip(protocol, payload)
         ecn = ECN_DECAPSULATED[(inner.tos & 3, outer.tos & 3)]
         if ecn is ECN_DROP:
-            raise Drop("ecn")
+            raise Drop("ecn_mismatch")
         merged = wire.set_tos(inner.raw, inner.tos & 0xFC | ecn)
         arrival.packet = parse_ip(protocol, merged)
         self.guard_martians(arrival.packet)
