@@ -7,5 +7,6 @@ void measure_routes();
 void measure_vlans();
 void measure_tunnels();
 void measure_buckets();
+void measure_crypto();
 
 }  // namespace peerlane::perf

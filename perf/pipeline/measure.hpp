@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "perf/pipeline/bench.hpp"
-#include "perf/pipeline/yardstick.hpp"
+#include "perf/ipsec_mb.hpp"
 
 namespace peerlane::perf {
 
