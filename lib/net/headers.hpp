@@ -81,8 +81,12 @@ static_assert(sizeof(Header) == 14 && sizeof(Tag) == 4);
 
 namespace ip {
 inline constexpr std::uint8_t kIcmp = 1;
+inline constexpr std::uint8_t kIpv4 = 4;  // IP in IP
 inline constexpr std::uint8_t kTcp = 6;
+inline constexpr std::uint8_t kUdp = 17;
+inline constexpr std::uint8_t kIpv6 = 41;
 inline constexpr std::uint8_t kGre = 47;
+inline constexpr std::uint8_t kEsp = 50;
 inline constexpr std::uint8_t kIcmp6 = 58;
 inline constexpr std::uint8_t kHopLimit = 64;  // of every header the edge writes
 inline constexpr std::uint8_t kEcnMask = 0x03;
@@ -133,6 +137,13 @@ struct Icmp {
     Be32 rest;
 };
 static_assert(sizeof(Icmp) == 8);
+
+/// RFC 768.
+struct Udp {
+    Be16 source, destination;
+    Be16 length, checksum;
+};
+static_assert(sizeof(Udp) == 8);
 
 /// RFC 9293 §3.1, the fixed part.
 struct Tcp {
