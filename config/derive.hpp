@@ -40,6 +40,15 @@ std::optional<std::uint32_t> core_port_of(const Model& model, const IpAddress& l
 std::optional<std::uint32_t> core_port_of(const Model& model, const Tunnel& tunnel) noexcept;
 std::optional<std::uint32_t> core_port_of(const Model& model, const VirtualNetwork& network) noexcept;
 
+/// Calls `visit(network)` for every virtual network.
+template <class Visit>
+void each_network(const Model& model, Visit visit) {
+    for (const Customer& customer : model.customers)
+        for (const Circuit& circuit : customer.circuits)
+            for (const Peering& peering : circuit.peerings)
+                for (const VirtualNetwork& network : peering.virtual_networks) visit(network);
+}
+
 /// The larger of 20 ms of the bandwidth and 64 kB.
 Bytes default_burst(BitsPerSecond bandwidth) noexcept;
 /// Gives every bucket without a burst the default one.

@@ -8,6 +8,7 @@
 #include <iostream>
 #include <optional>
 
+#include "config/derive.hpp"
 #include "config/load.hpp"
 #include "dataplane/capture.hpp"
 #include "dataplane/control/counters.hpp"
@@ -15,6 +16,8 @@
 #include "dataplane/io/eal.hpp"
 #include "dataplane/pipeline/run.hpp"
 #include "dataplane/tables/compile.hpp"
+#include "dataplane/tables/compile_sas.hpp"
+#include "lib/ipsec/locked_memory.hpp"
 
 namespace peerlane::dataplane {
 namespace {
@@ -30,7 +33,7 @@ class Replay {
         : pool_(make_pool("replay", kBuffers, kLongest, 0)),
           state_(1),
           snapshot_(compile(model, state_, nullptr, {})),
-          worker_(std::make_unique<Worker>(state_, *state_.workers[0], pool_, table::best_kernels())) {
+          worker_(std::make_unique<Worker>(state_, *state_.workers[0], pool_, table::best_kernels(), kFixedIvSeed)) {
         worker_->snapshot = snapshot_.get();
         for (const auto& input : options.inputs) {
             sources_.push_back({port_index(input.port), CaptureReader(input.file)});
@@ -92,7 +95,11 @@ class Replay {
     /// One input's packets of one time, up to a burst.
     void run_burst(Source& source) {
         const Nanoseconds now = source.capture.time();
-        if (!first_) { first_ = now; }
+        if (!first_) {
+            first_ = now;
+            begin_lives(state_, now);
+            set_limits(*snapshot_, state_, now, false);
+        }
         last_ = std::max(last_, now);
         first_ = std::min(*first_, now);
         std::uint32_t count = 0;
@@ -155,6 +162,15 @@ int replay(const ReplayOptions& options) {
     const auto loaded = config::load(options.config);
     std::cerr << to_text(loaded.findings);
     if (!loaded.ok()) { return 1; }
+    bool seals = false;
+    config::each_network(loaded.model,
+                         [&](const config::VirtualNetwork& network) { seals |= network.ipsec.has_value(); });
+    if (seals) {
+        std::cerr
+            << "warning: replay seals from sequence number 1 on: with keys that are in use elsewhere the output must "
+               "not leave this host\n";
+    }
+    ipsec::allow_unlocked();
     start_eal(private_memory(256));
     Replay edge(loaded.model, options);
     edge.run();

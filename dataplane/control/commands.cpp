@@ -35,7 +35,6 @@ Json workers_json(const State& state) {
 Json show(const Commands& commands, const std::string& what) {
     const auto& snapshot = commands.configuration.snapshot();
     if (what == "workers") { return workers_json(commands.state); }
-    if (what == "sas") { return Json::array(); }
     auto all = counters_json(snapshot, commands.state);
     if (what != "ports") { return all.contains(what) ? std::move(all[what]) : Json(); }
     auto ports = std::move(all["ports"]);

@@ -4,6 +4,7 @@
 
 #include "config/load.hpp"
 #include "dataplane/tables/compile.hpp"
+#include "lib/ipsec/locked_memory.hpp"
 
 namespace peerlane::dataplane {
 namespace {
@@ -18,16 +19,19 @@ config::Model without_customers(const config::Model& model) {
 }  // namespace
 
 Configuration::Configuration(std::filesystem::path file, const config::Model& first, State& state,
-                             Publication& publication, std::vector<Mac> device_macs, Clock clock)
+                             Publication& publication, SaUpkeep& upkeep, std::vector<Mac> device_macs, Clock clock)
     : file_(std::move(file)),
       model_(without_customers(first)),
       state_(state),
       publication_(publication),
+      upkeep_(upkeep),
       device_macs_(std::move(device_macs)),
       clock_(std::move(clock)) {
     snapshot_ = compiled(first);
+    upkeep_.prepare(*snapshot_);
     publication_.publish(*snapshot_);
-    commit();
+    upkeep_.published(nullptr, *snapshot_);
+    state_.commit();
 }
 
 Applied Configuration::reload() {
@@ -39,6 +43,10 @@ Applied Configuration::reload() {
     std::unique_ptr<const Snapshot> next;
     try {
         next = compiled(loaded.model);
+        upkeep_.prepare(*next);
+    } catch (const Failure& failure) {
+        loaded.findings.push_back({Finding::Severity::error, file_.string() + ":1:1", failure.problem, failure.remedy});
+        return {false, std::move(loaded.findings)};
     } catch (const std::exception& error) {
         loaded.findings.push_back({Finding::Severity::error, file_.string() + ":1:1", error.what(),
                                    "let several edges share these customers, or reload without what goes, then with "
@@ -47,18 +55,20 @@ Applied Configuration::reload() {
     }
     publication_.publish(*next);
     keep_departed(*snapshot_, *next, state_);
+    upkeep_.published(snapshot_.get(), *next);
     snapshot_ = std::move(next);  // nobody reads the one before any more
-    commit();
+    state_.commit();
     model_ = without_customers(loaded.model);
     return {true, std::move(loaded.findings)};
 }
 
 std::unique_ptr<Snapshot> Configuration::compiled(const config::Model& model) {
-    return compile(model, state_, snapshot_.get(), {device_macs_, clock_()});
-}
-
-void Configuration::commit() {
-    for (auto* slots : {&state_.circuits, &state_.peerings, &state_.tunnels}) { slots->commit(); }
+    upkeep_.open(model);
+    try {
+        return compile(model, state_, snapshot_.get(), {device_macs_, clock_()});
+    } catch (const ipsec::LockedMemoryError& error) {
+        throw Failure("keys", error.what(), "LimitMEMLOCK=infinity in the unit file, or ulimit -l unlimited");
+    }
 }
 
 }  // namespace peerlane::dataplane

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "config/model.hpp"
+#include "dataplane/control/sa_upkeep.hpp"
 #include "dataplane/io/publication.hpp"
 #include "dataplane/tables/snapshot.hpp"
 #include "dataplane/tables/state.hpp"
@@ -27,9 +28,9 @@ class Configuration {
 
     /// Compiles `first`, which was loaded from `file` without errors, and publishes it. `device_macs` as for compile().
     /// `state` and `publication` outlive this. Throws std::length_error when the edge is larger than the state can
-    /// hold.
+    /// hold, Failure when sequence numbers cannot be kept.
     Configuration(std::filesystem::path file, const config::Model& first, State& state, Publication& publication,
-                  std::vector<Mac> device_macs, Clock clock);
+                  SaUpkeep& upkeep, std::vector<Mac> device_macs, Clock clock);
 
     /// Reads the file again. All or nothing: with an error in it everything stays as it is, and the findings say all
     /// that is wrong. Buckets and counters of what stays are kept, and no packet is lost.
@@ -39,12 +40,12 @@ class Configuration {
 
   private:
     std::unique_ptr<Snapshot> compiled(const config::Model& model);
-    void commit();
 
     std::filesystem::path file_;
     config::Model model_;  // without customers
     State& state_;
     Publication& publication_;
+    SaUpkeep& upkeep_;
     std::vector<Mac> device_macs_;
     Clock clock_;
     std::unique_ptr<const Snapshot> snapshot_;

@@ -174,11 +174,9 @@ Json drops_json(const WorkerState& worker) {
 }
 
 Json counters_json(const Snapshot& snapshot, const State& state) {
-    return {{"ports", ports_json(snapshot, state)},
-            {"drops", reasons_json(all_drops(state))},
-            {"circuits", circuits_json(snapshot, state)},
-            {"peerings", peerings_json(snapshot, state)},
-            {"tunnels", tunnels_json(snapshot, state)}};
+    return {{"ports", ports_json(snapshot, state)},       {"drops", reasons_json(all_drops(state))},
+            {"circuits", circuits_json(snapshot, state)}, {"peerings", peerings_json(snapshot, state)},
+            {"tunnels", tunnels_json(snapshot, state)},   {"sas", sas_json(snapshot, state)}};
 }
 
 }  // namespace peerlane::dataplane

@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <rte_launch.h>
+#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -24,7 +25,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int kTick = 1000;  // milliseconds: links and stuck clients are looked at
+constexpr Nanoseconds kLook = 1'000'000'000;  // links and stuck clients are looked at this often
 
 /// SIGTERM, SIGINT and SIGHUP as a file; every thread started later has them blocked.
 class Signals {
@@ -96,14 +97,25 @@ Json ports_json(const Ports& ports) {
     return list;
 }
 
+/// Nobody can tell the IVs that come of it.
+std::array<std::uint8_t, 16> random_seed() {
+    std::array<std::uint8_t, 16> seed{};
+    if (getrandom(seed.data(), seed.size(), 0) != static_cast<ssize_t>(seed.size())) {
+        throw Failure("random numbers", std::strerror(errno), "let the process call getrandom(2)");
+    }
+    return seed;
+}
+
 /// The threads, from their start to their end; they end with it.
 class Workers {
   public:
-    Workers(State& state, const Ports& ports, Publication& publication, const TscClock& clock, bool sleeps) {
+    Workers(State& state, const Ports& ports, Publication& publication, const TscClock& clock, bool sleeps)
+        : rings_(static_cast<unsigned>(state.workers.size())) {
         const auto count = static_cast<unsigned>(state.workers.size());
         for (unsigned i = 0; i < count; ++i) {
-            jobs_.push_back(
-                std::make_unique<Job>(state, i, ports, ports.worker_setup(i, sleeps), publication, clock, stop_));
+            auto setup = ports.worker_setup(i, sleeps);
+            setup.rings = rings_.all();
+            jobs_.push_back(std::make_unique<Job>(state, i, ports, std::move(setup), publication, clock, stop_));
         }
         for (unsigned i = 0; i < count; ++i) {
             if (rte_eal_remote_launch(&Workers::run, jobs_[i].get(), worker_lcore(i)) == 0) { continue; }
@@ -127,12 +139,13 @@ class Workers {
     struct Job {
         Job(State& state, unsigned index, const Ports& ports, WorkerSetup way, Publication& source,
             const TscClock& time, const std::atomic<bool>& end)
-            : worker(state, *state.workers[index], ports.largest_pool(), table::best_kernels()),
+            : worker(state, *state.workers[index], ports.largest_pool(), table::best_kernels(), random_seed()),
               setup(std::move(way)),
               publication(source),
               clock(time),
               stop(end) {
             worker.alone = state.workers.size() == 1;
+            worker.index = index;
         }
         Worker worker;
         WorkerSetup setup;
@@ -146,6 +159,7 @@ class Workers {
         return 0;
     }
 
+    HandoverRings rings_;
     std::atomic<bool> stop_{false};
     std::vector<std::unique_ptr<Job>> jobs_;
 };
@@ -162,7 +176,8 @@ class Edge {
           ports_(setups_, model.edge.workers),
           state_(model.edge.workers),
           publication_(model.edge.workers),
-          configuration_(file, model, state_, publication_, macs(ports_), [this] { return clock_.now(); }),
+          upkeep_(state_, [this] { return clock_.now(); }),
+          configuration_(file, model, state_, publication_, upkeep_, macs(ports_), [this] { return clock_.now(); }),
           workers_(state_, ports_, publication_, clock_, model.edge.idle == config::Idle::sleep),
           commands_{configuration_, state_, [this] { return ports_json(ports_); }, [this] { return reload(); }} {
         log("{}", setup_.memory.note);
@@ -172,12 +187,14 @@ class Edge {
     int run() {
         while (!ending()) {
             server_.serve(clock_.now());
+            upkeep_.tick(configuration_.snapshot());
             watch_links();
             std::vector<pollfd> waiting{{signals_.file(), POLLIN, 0}};
             server_.watch(waiting);
-            poll(waiting.data(), waiting.size(), kTick);
+            poll(waiting.data(), waiting.size(), SaUpkeep::kTick);
         }
         workers_.stop();
+        upkeep_.end(configuration_.snapshot());
         std::cout << summary(configuration_.snapshot(), state_, clock_.now()) << std::flush;
         log("ended");
         return 0;
@@ -218,6 +235,8 @@ class Edge {
     }
 
     void watch_links() {
+        if (clock_.now() - looked_ < kLook) { return; }
+        looked_ = clock_.now();
         for (std::size_t i = 0; i < links_.size(); ++i) {
             const auto& port = ports_.all()[i];
             const bool up = Ports::link(port).up;
@@ -236,10 +255,12 @@ class Edge {
     Ports ports_;
     State state_;
     Publication publication_;
+    SaUpkeep upkeep_;
     Configuration configuration_;
     Workers workers_;
     Commands commands_;
     std::vector<std::optional<bool>> links_;
+    Nanoseconds looked_ = 0;
 };
 
 }  // namespace

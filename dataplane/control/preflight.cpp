@@ -1,14 +1,18 @@
 #include "dataplane/control/preflight.hpp"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
 
+#include "config/derive.hpp"
+#include "dataplane/control/sa_upkeep.hpp"
 #include "dataplane/io/device.hpp"
 #include "dataplane/io/failure.hpp"
+#include "lib/ipsec/locked_memory.hpp"
 
 namespace peerlane::dataplane {
 namespace {
@@ -48,7 +52,7 @@ class Preflight {
         for (const auto& port : model_.ports) { device(port); }
         cores();
         directory(State::missing, "the control socket", fs::path(model_.edge.socket).parent_path());
-        directory(State::degraded, "state_dir (not used in this version)", model_.edge.state_dir);
+        associations();
         return std::move(needs_);
     }
 
@@ -158,6 +162,32 @@ class Preflight {
         }
         add(State::degraded, fmt::format("cores: {} workers share {} cores", model_.edge.workers, online),
             fmt::format("edge.workers: {}", online));
+    }
+
+    /// What security associations need: sequence numbers on disk, keys in locked memory.
+    void associations() {
+        std::size_t keys = 0;
+        config::each_network(model_, [&](const config::VirtualNetwork& network) {
+            if (network.ipsec) { keys += network.ipsec->outbound.size() + network.ipsec->inbound.size(); }
+        });
+        if (keys == 0) { return; }
+        const auto needed = ipsec::locked_octets(keys);
+        rlimit limit{};
+        getrlimit(RLIMIT_MEMLOCK, &limit);
+        const bool unlimited = (capabilities_ >> kIpcLock.bit & 1U) != 0 || limit.rlim_cur == RLIM_INFINITY;
+        if (unlimited || limit.rlim_cur >= needed) {
+            add(State::met, fmt::format("locked memory: {} kB for {} keys", needed / 1024, keys));
+        } else {
+            add(State::missing,
+                fmt::format("locked memory: {} kB are needed for {} keys, {} kB are allowed", needed / 1024, keys,
+                            limit.rlim_cur / 1024),
+                "LimitMEMLOCK=infinity in the unit file, or ulimit -l unlimited");
+        }
+        if (const auto obstacle = SaStore::obstacle(model_.edge.state_dir)) {
+            add(needs_store(model_) ? State::missing : State::degraded, obstacle->problem, obstacle->remedy);
+        } else {
+            add(State::met, fmt::format("state_dir: {} holds the sequence numbers", model_.edge.state_dir));
+        }
     }
 
     void directory(State without, const std::string& what, fs::path path) {

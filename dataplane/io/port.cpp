@@ -202,7 +202,7 @@ rte_mempool* Ports::largest_pool() const noexcept {
 }
 
 WorkerSetup Ports::worker_setup(unsigned worker, bool sleeps) const {
-    WorkerSetup setup{worker, sleeps, {}, {}};
+    WorkerSetup setup{.index = worker, .sleeps = sleeps};
     for (std::size_t i = 0; i < ports_.size(); ++i) {
         const Port& port = ports_[i];
         // One queue is polled by worker port % N; several go round from there.

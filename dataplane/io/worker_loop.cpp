@@ -45,21 +45,39 @@ struct Rest {
 
 }  // namespace
 
+namespace {
+/// worker.burst.mbuf[0 .. count) came in by `port`.
+void process(Worker& worker, const WorkerSetup& setup, std::uint8_t port, std::uint32_t count, std::uint64_t start,
+             const TscClock& clock) noexcept {
+    run(worker, port, clock.at(start), count);
+    transmit_all(worker, setup.outlets.data());
+    if (worker.burst.hands) [[unlikely]] { give_away(worker.burst, setup.rings.data()); }
+    finish_all(worker);
+    bump(worker.counters.bursts);
+    bump(worker.counters.packets, count);
+    bump(worker.counters.busy_cycles, rte_rdtsc() - start);
+}
+}  // namespace
+
 std::uint32_t poll_inlets(Worker& worker, const WorkerSetup& setup, const TscClock& clock) noexcept {
     std::uint32_t received = 0;
     for (const Inlet& inlet : setup.inlets) {
         const auto start = rte_rdtsc();
         const auto count = rte_eth_rx_burst(inlet.device, inlet.queue, worker.burst.mbuf, kBurst);
         if (count == 0) { continue; }
-        run(worker, inlet.port, clock.at(start), count);
-        transmit_all(worker, setup.outlets.data());
-        finish_all(worker);
+        process(worker, setup, inlet.port, count, start, clock);
         received += count;
-        bump(worker.counters.bursts);
-        bump(worker.counters.packets, count);
-        bump(worker.counters.busy_cycles, rte_rdtsc() - start);
     }
     return received;
+}
+
+std::uint32_t poll_handed(Worker& worker, const WorkerSetup& setup, Handed& handed, const TscClock& clock) noexcept {
+    if (setup.rings.empty()) [[likely]] { return 0; }
+    const auto start = rte_rdtsc();
+    std::uint8_t port = 0;
+    const auto count = handed.take(setup.rings[setup.index], worker.burst, port);
+    if (count != 0) { process(worker, setup, port, count, start, clock); }
+    return count;
 }
 
 void worker_loop(Worker& worker, const WorkerSetup& setup, Publication& publication, const TscClock& clock,
@@ -67,9 +85,10 @@ void worker_loop(Worker& worker, const WorkerSetup& setup, Publication& publicat
     if (setup.sleeps) { prctl(PR_SET_TIMERSLACK, 1'000UL, 0UL, 0UL, 0UL); }
     publication.join(setup.index);
     Rest rest;
+    Handed handed;
     while (!stop.load(std::memory_order_relaxed)) {
         adopt(worker, setup, publication, clock);
-        if (poll_inlets(worker, setup, clock) != 0) {
+        if (poll_inlets(worker, setup, clock) + poll_handed(worker, setup, handed, clock) != 0) {
             rest.busy();
         } else {
             bump(worker.counters.idle_polls);
@@ -78,7 +97,9 @@ void worker_loop(Worker& worker, const WorkerSetup& setup, Publication& publicat
         publication.quiet(setup.index);
     }
     adopt(worker, setup, publication, clock);
-    for (unsigned round = 0; round < kDrainRounds && poll_inlets(worker, setup, clock) != 0; ++round) {}
+    for (unsigned round = 0; round < kDrainRounds; ++round) {
+        if (poll_inlets(worker, setup, clock) + poll_handed(worker, setup, handed, clock) == 0) { break; }
+    }
     publication.leave(setup.index);
 }
 

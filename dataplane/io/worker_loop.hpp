@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "dataplane/io/clock.hpp"
+#include "dataplane/io/handover.hpp"
 #include "dataplane/io/publication.hpp"
 #include "dataplane/io/transmit.hpp"
 #include "dataplane/pipeline/worker.hpp"
@@ -22,12 +23,15 @@ struct Inlet {
 struct WorkerSetup {
     unsigned index = 0;
     bool sleeps = false;  // without packets: naps of up to 1 ms, else it spins
-    std::vector<Inlet> inlets;
-    std::vector<Outlet> outlets;  // by port
+    std::vector<Inlet> inlets{};
+    std::vector<Outlet> outlets{};   // by port
+    std::vector<rte_ring*> rings{};  // by worker, its own among them; empty: it is the only one
 };
 
 /// Each inlet once: receive, run, transmit, count. Returns the packets received. `worker.snapshot` is set.
 std::uint32_t poll_inlets(Worker& worker, const WorkerSetup& setup, const TscClock& clock) noexcept;
+/// The same for what other workers handed over. `handed` is the worker's own.
+std::uint32_t poll_handed(Worker& worker, const WorkerSetup& setup, Handed& handed, const TscClock& clock) noexcept;
 
 /// Until `stop`, and then until the queues are empty (or 64 bursts from each). Any thread, `setup.index` its own.
 void worker_loop(Worker& worker, const WorkerSetup& setup, Publication& publication, const TscClock& clock,

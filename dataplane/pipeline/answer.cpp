@@ -1,5 +1,6 @@
 #include "dataplane/pipeline/answer.hpp"
 
+#include "dataplane/pipeline/esp_seal.hpp"
 #include "dataplane/pipeline/gre_encap.hpp"
 #include "dataplane/pipeline/mtu_guard.hpp"
 #include "dataplane/pipeline/parse_outer.hpp"
@@ -113,8 +114,6 @@ void send_to_cloud(Worker& worker, const Burst& cause, std::uint32_t slot) noexc
     encap_slot(replies, slot, tunnel, worker.snapshot->tunnel_headers[index]);
     const auto link = static_cast<Link>(tunnel.attachment % kLinks);
     replies.tally[slot] = tally::tunnel(index, link, Direction::to_cloud);
-    replies.out_port[slot] = tunnel.port;
-    replies.end(slot, Fate::sent);
 }
 
 /// An echo request to one of the edge's own addresses on the core side: no VRF, no tunnel; the gateway takes the reply.
@@ -168,8 +167,8 @@ void answer(Worker& worker, Burst& burst) noexcept {
         if (fate == Fate::punted && burst.length[slot] == 0) { continue; }  // ARP, neighbour discovery
         rte_mbuf* mbuf = rte_pktmbuf_alloc(worker.pool);
         if (mbuf == nullptr) { continue; }
-        auto* out = rte_pktmbuf_mtod(mbuf, std::uint8_t*);
-        const unsigned length = write_answer(worker, burst, slot, out, rte_pktmbuf_tailroom(mbuf));
+        auto* out = static_cast<std::uint8_t*>(mbuf->buf_addr) + kOwnHeadroom;
+        const unsigned length = write_answer(worker, burst, slot, out, mbuf->buf_len - kOwnHeadroom);
         if (length == 0) {
             rte_pktmbuf_free(mbuf);
             continue;
@@ -182,6 +181,10 @@ void answer(Worker& worker, Burst& burst) noexcept {
             send_to_cloud(worker, burst, slot);
         }
     }
+    worker.replies.sweep();
+    if (to_cloud) { return; }
+    esp_seal(worker, worker.replies);
+    send_to_core(worker, worker.replies);
 }
 
 }  // namespace peerlane::dataplane

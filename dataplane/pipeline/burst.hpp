@@ -38,7 +38,8 @@ struct alignas(64) Burst {
     bool answers = false;     // some slot wants an ICMP answer
     bool hairpins = false;    // some slot goes back to a customer (to_cloud only)
     bool cuts = false;        // some slot is to be fragmented
-    std::uint32_t v4_count = 0, v6_count = 0;
+    bool hands = false;       // some slot goes to another worker
+    std::uint32_t v4_count = 0, v6_count = 0, esp_count = 0;
 
     alignas(64) std::uint8_t live[kBurst];
     Fate fate[kBurst];
@@ -71,6 +72,10 @@ struct alignas(64) Burst {
     std::uint16_t gre_length[kBurst];  // octets from the GRE header to the end of the outer packet
     std::uint64_t hash[kBurst];        // of identity
     table::TunnelIdentity identity[kBurst];
+    std::uint8_t esp[kBurst];    // slots that hold ESP: esp[0 .. esp_count); l3 and gre_length are of the ESP packet
+    bool in_udp[kBurst];         // … inside UDP
+    std::uint32_t sa[kBurst];    // sa_number() of the SA it was opened with; 0: it came in clear
+    std::uint8_t owner[kBurst];  // worker it is handed to
     std::uint16_t clamp_mtu[kBurst];  // of the tunnel, 0: no MSS clamp
 
     // the way out
@@ -88,12 +93,13 @@ struct alignas(64) Burst {
         direction = way;
         count = live_count = packets;
         swept = true;
-        answers = hairpins = cuts = false;
-        v4_count = v6_count = 0;
+        answers = hairpins = cuts = hands = false;
+        v4_count = v6_count = esp_count = 0;
         for (unsigned slot = 0; slot < kBurst; ++slot) { live[slot] = static_cast<std::uint8_t>(slot); }
         for (auto& one : fate) { one = Fate::live; }
         for (auto& one : attachment) { one = kNowhere; }
         for (auto& one : tunnel) { one = kNowhere; }
+        for (auto& one : sa) { one = 0; }
         for (auto& one : charged) { one = 0; }
     }
 

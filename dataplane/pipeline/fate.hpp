@@ -46,8 +46,31 @@ enum class Charge : std::uint8_t { port, circuit };
     X(gre_protocol, circuit, "the GRE protocol type is not that of the IP packet inside")                               \
     X(ecn_mismatch, circuit, "congestion marked on the outer header of a packet that does not know ECN (RFC 6040)")     \
     X(from_cloud_to_cloud, circuit, "a packet from a tunnel whose route is a tunnel")                                   \
+    /* IPsec */                                                                                                         \
+    X(esp_unknown_spi, port, "no inbound SA has this SPI")                                                              \
+    X(esp_encapsulation, port, "ESP in UDP for an SA without it, or not in UDP for one with it (RFC 3948)")             \
+    X(nat_keepalive, port, "a NAT keepalive: nothing is to be done with it (RFC 3948 §2.3)")                            \
+    X(esp_truncated, circuit, "ESP shorter than its header, IV, trailer and ICV")                                       \
+    X(esp_not_blocks, circuit, "the ciphertext is no whole number of blocks")                                           \
+    X(esp_wrong_tunnel, circuit, "not the SA's outer addresses, or another tunnel inside than the SA's")                \
+    X(esp_replayed, circuit, "a sequence number that has been here before")                                             \
+    X(esp_late, circuit, "a sequence number older than the replay window, or 0")                                        \
+    X(esp_bad_icv, circuit, "not authentic: changed on its way, another key, or another epoch")                         \
+    X(esp_bad_pad_length, circuit, "more padding than packet")                                                          \
+    X(esp_bad_padding, circuit, "padding that is not 1, 2, 3 …")                                                        \
+    X(esp_next_header, circuit, "not what the mode allows: IPv4 or IPv6 in tunnel mode, GRE in transport mode")         \
+    X(esp_inner_truncated, circuit, "the inside is shorter than its delivery and GRE headers")                          \
+    X(esp_inner_bad, circuit, "a wrong delivery header inside: version, length, checksum, protocol or fragment")        \
+    X(esp_dummy, circuit, "a dummy packet: nothing is to be done with it (RFC 4303 §2.6)")                              \
+    X(clear_refused, circuit, "clear GRE for a tunnel that is protected")                                               \
+    X(sa_expired, circuit, "the SA is at a hard limit of its life")                                                     \
+    X(sequence_exhausted, circuit, "the SA has sent its last sequence number")                                          \
+    X(sequence_not_reserved, circuit, "the next sequence numbers are not on disk yet")                                  \
+    X(no_lane, circuit, "what the edge made itself met a worker without a lane of the tunnel")                          \
     /* our own limits */                                                                                                \
     X(no_headroom, port, "no room in the buffer before the packet for its encapsulation")                               \
+    X(no_tailroom, port, "no room in the buffer behind the packet for padding and ICV")                                 \
+    X(handover_full, port, "the worker that has the SA takes no more")                                                  \
     X(no_memory, port, "no buffer free for a fragment")                                                                 \
     X(tx_full, port, "the port's transmit queue is full")
 // clang-format on
@@ -58,13 +81,14 @@ enum class Fate : std::uint8_t {
     sent,    // goes out of Burst::out_port
     punted,  // delivered locally, with its original frame
     held,    // waits (for a neighbour)
+    handed,  // goes to the worker that has the SA, which begins again with it and counts it
 #define X(name, charge, meaning) name,
     PEERLANE_DROP_REASONS(X)
 #undef X
         count
 };
 
-inline constexpr std::size_t kFirstDrop = static_cast<std::size_t>(Fate::held) + 1;
+inline constexpr std::size_t kFirstDrop = static_cast<std::size_t>(Fate::handed) + 1;
 inline constexpr std::size_t kDropReasons = static_cast<std::size_t>(Fate::count) - kFirstDrop;
 
 constexpr bool is_drop(Fate fate) noexcept {

@@ -27,6 +27,7 @@ inline std::uint32_t drop_cell(const Snapshot& snapshot, const Burst& burst, std
     const Snapshot& snapshot = *worker.snapshot;
     PortCounters& port = worker.counters.ports[burst.port];
     const Fate fate = burst.fate[slot];
+    if (fate == Fate::handed) { return; }
     if (fate == Fate::punted) {
         bump(port.punted);
     } else {
@@ -56,6 +57,13 @@ inline std::uint32_t drop_cell(const Snapshot& snapshot, const Burst& burst, std
         bump(worker.counters.tallies[burst.tally[slot]].bytes, burst.cut_octets[slot]);
         bump(worker.counters.fragments[burst.tally[slot]].bytes, -std::uint64_t{burst.cut_octets[slot]});
     }
+}
+
+/// Packets that another worker takes and counts.
+[[gnu::noinline, gnu::cold]] inline std::uint64_t handed(const Burst& burst) noexcept {
+    std::uint64_t count = 0;
+    for (std::uint32_t slot = 0; slot < burst.count; ++slot) { count += burst.fate[slot] == Fate::handed ? 1U : 0U; }
+    return count;
 }
 
 /// What came from a customer and goes back to it is tallied on its way out like any other, and here on its way in.
@@ -106,7 +114,7 @@ inline void finish(Worker& worker, Burst& burst) noexcept {
         bump(tally.packets);
         bump(tally.bytes, burst.length[slot]);
     }
-    bump(port.received, burst.count);
+    bump(port.received, burst.count - (burst.hands ? detail::handed(burst) : 0));
     bump(port.sent, sent);
     if (burst.cuts) [[unlikely]] { detail::finish_cut(worker, burst); }
     if (burst.hairpins) [[unlikely]] { detail::finish_hairpins(worker, burst); }

@@ -2,7 +2,7 @@
 #include "lib/net/fragment.hpp"
 
 #include "dataplane/pipeline/answer.hpp"
-#include "dataplane/pipeline/gre_encap.hpp"
+#include "dataplane/pipeline/esp_seal.hpp"
 
 namespace peerlane::dataplane {
 namespace {
@@ -19,7 +19,7 @@ void fragment_slot(Worker& worker, Burst& burst, std::uint32_t slot) noexcept {
     for (unsigned k = 0; k < extra; ++k) {
         Burst& pieces = worker.pieces[k];
         if (pieces.count == 0) { pieces.begin_sparse(burst.now, burst.port, burst.direction, Burst::Kind::pieces); }
-        auto* out = rte_pktmbuf_mtod(mbufs[k], std::uint8_t*);
+        auto* out = static_cast<std::uint8_t*>(mbufs[k]->buf_addr) + kOwnHeadroom;
         const unsigned written = write_fragment(out, packet, length, plan, k + 1);
         pieces.add(slot, mbufs[k], out, written);
         pieces.tunnel[slot] = burst.tunnel[slot];

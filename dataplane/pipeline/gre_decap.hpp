@@ -16,6 +16,24 @@ namespace detail {
 [[gnu::noinline, gnu::cold]] inline bool gre_checksum_ok(const std::uint8_t* gre, unsigned length) noexcept {
     return fold(sum_words(gre, length)) == 0xffff;
 }
+
+/// No tunnel has this identity: what was sealed for another tunnel than it claims, what should have been sealed, or a
+/// stranger.
+[[gnu::noinline, gnu::cold]] inline void refuse_tunnel(Worker& worker, Burst& burst, std::uint32_t slot) noexcept {
+    table::TunnelIdentity identity = burst.identity[slot];
+    if (burst.sa[slot] != 0) {
+        bump(worker.state.sa_faults[burst.sa[slot] - 1].refused);
+        burst.end(slot, Fate::esp_wrong_tunnel);
+        return;
+    }
+    identity.sa = kAnySa;
+    if (const auto* entry = worker.snapshot->tunnel_table.find(identity)) {
+        burst.tunnel[slot] = entry->payload.tunnel;
+        burst.end(slot, Fate::clear_refused);
+        return;
+    }
+    burst.end(slot, judge_stranger(*worker.snapshot, {identity.local_high, identity.local_low}));
+}
 }  // namespace detail
 
 /// Reads the GRE header: l3 and left become the inner packet's, type the protocol; completes identity and hashes it.
@@ -39,7 +57,8 @@ inline void parse_gre(Worker& worker, Burst& burst) noexcept {
             }
         }
         table::TunnelIdentity& identity = burst.identity[slot];
-        identity.set_tail(keyed ? reinterpret_cast<const Be32*>(header + (summed ? 8 : 4))->get() : 0, keyed, 0);
+        identity.set_tail(keyed ? reinterpret_cast<const Be32*>(header + (summed ? 8 : 4))->get() : 0, keyed,
+                          burst.sa[slot]);
         burst.hash[slot] = table.hash(identity);
         table.prefetch_index(burst.hash[slot]);
         burst.type[slot] = gre.protocol.get();
@@ -61,8 +80,7 @@ inline void find_tunnel(Worker& worker, Burst& burst) noexcept {
     burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) {
         const Entry* entry = entries[slot];
         if (entry == nullptr || entry->identity != burst.identity[slot]) [[unlikely]] {
-            const auto& identity = burst.identity[slot];
-            burst.end(slot, detail::judge_stranger(*worker.snapshot, {identity.local_high, identity.local_low}));
+            detail::refuse_tunnel(worker, burst, slot);
             return;
         }
         burst.tunnel[slot] = entry->payload.tunnel;

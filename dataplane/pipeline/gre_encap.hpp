@@ -17,6 +17,25 @@ inline void set_frame(rte_mbuf* mbuf, const std::uint8_t* start, unsigned length
     mbuf->pkt_len = length;
 }
 
+/// Completes an outer IP header copied from a template: `length` octets from it to the end of the packet; `sum` folded,
+/// in memory order, of an IPv4 header without total length, TOS and checksum.
+[[gnu::always_inline]] inline void complete_outer(std::uint8_t* l3, bool six, std::uint8_t tos, unsigned length,
+                                                  std::uint16_t sum) noexcept {
+    if (!six) [[likely]] {
+        auto& outer = *reinterpret_cast<Ipv4*>(l3);
+        outer.tos = tos;
+        outer.total_length.set(static_cast<std::uint16_t>(length));
+        // TOS is the second octet of its word, the high one of it in memory order.
+        const auto checksum = static_cast<std::uint16_t>(~fold(
+            std::uint64_t{sum} + __builtin_bswap16(static_cast<std::uint16_t>(length)) + (std::uint32_t{tos} << 8U)));
+        std::memcpy(outer.checksum.octets, &checksum, 2);
+    } else {
+        auto& outer = *reinterpret_cast<Ipv6*>(l3);
+        outer.version_class_flow.set(6U << 28U | std::uint32_t{tos} << 20U);
+        outer.payload_length.set(static_cast<std::uint16_t>(length - sizeof(Ipv6)));
+    }
+}
+
 /// Puts Ethernet, IP and GRE before the inner packet. DSCP and ECN are copied from it (RFC 2983 §3 uniform, RFC 6040
 /// §4.1 normal mode), unless the tunnel fixes the DSCP. mtu_guard made sure of the room.
 [[gnu::always_inline]] inline void encap_slot(Burst& burst, std::uint32_t slot, const TunnelInfo& tunnel,
@@ -33,22 +52,8 @@ inline void set_frame(rte_mbuf* mbuf, const std::uint8_t* start, unsigned length
     const unsigned frame_length = tunnel.header_length + inner_length;
     auto* gre = reinterpret_cast<Gre*>(inner - ((flags & TunnelInfo::kKey) != 0 ? 8 : 4));
     gre->protocol.set(four ? ether::kIpv4 : ether::kIpv6);
-    std::uint8_t* l3 = frame + sizeof(ether::Header);
-    const unsigned outer_length = frame_length - static_cast<unsigned>(sizeof(ether::Header));
-    if ((flags & TunnelInfo::kOuterV6) == 0) [[likely]] {
-        auto& outer = *reinterpret_cast<Ipv4*>(l3);
-        outer.tos = tos;
-        outer.total_length.set(static_cast<std::uint16_t>(outer_length));
-        // TOS is the second octet of its word, the high one of it in memory order.
-        const auto sum = static_cast<std::uint16_t>(~fold(std::uint64_t{tunnel.header_sum} +
-                                                          __builtin_bswap16(static_cast<std::uint16_t>(outer_length)) +
-                                                          (std::uint32_t{tos} << 8U)));
-        std::memcpy(outer.checksum.octets, &sum, 2);
-    } else {
-        auto& outer = *reinterpret_cast<Ipv6*>(l3);
-        outer.version_class_flow.set(6U << 28U | std::uint32_t{tos} << 20U);
-        outer.payload_length.set(static_cast<std::uint16_t>(outer_length - sizeof(Ipv6)));
-    }
+    complete_outer(frame + sizeof(ether::Header), (flags & TunnelInfo::kOuterV6) != 0, tos,
+                   frame_length - static_cast<unsigned>(sizeof(ether::Header)), tunnel.header_sum);
     set_frame(burst.mbuf[slot], frame, frame_length);
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 
+#include "dataplane/pipeline/esp_seal.hpp"
 #include "dataplane/pipeline/worker.hpp"
 #include "lib/net/checksum.hpp"
 #include "lib/net/headers.hpp"
@@ -14,14 +15,17 @@ namespace peerlane::dataplane {
 
 /// Octets a stage may write before the inner packet: one tunnel header with what aligns it.
 inline constexpr unsigned kHeadroom = sizeof(TunnelHeader);
-static_assert(sizeof(ether::Header) + 40 + 8 + 16 + 40 + 8 <= RTE_PKTMBUF_HEADROOM,
-              "Ethernet + IPv6 + UDP + ESP and IV + IPv6 + GRE with key fit before a packet without tags");
+static_assert(
+    kSealedHeadroom <= RTE_PKTMBUF_HEADROOM + sizeof(ether::Header) + sizeof(ether::Tag),
+    "ESP and IV + IPv6 + GRE with key and, as a whole template, Ethernet + IPv6 + UDP fit before a packet that "
+    "came with one tag");
 
 /// One way out, as this stage sees it.
 struct WayOut {
     unsigned mtu;  // largest IP packet, octets
     bool has_mac;
     bool ignore_df;
+    unsigned headroom = kHeadroom;
 };
 
 namespace detail {
@@ -53,7 +57,7 @@ inline bool is_ipv4(const std::uint8_t* l3) noexcept {
     const unsigned first = (header4.fragment.get() & Ipv4::kOffsetMask) * 8U;
     if (big && first + burst.length[slot] - header4.header_length() > 0xffff) { return fail(Fate::bad_header, false); }
     if (!way.has_mac) { return fail(Fate::no_neighbour, false); }
-    if (room < kHeadroom) { return fail(Fate::no_headroom, false); }
+    if (room < way.headroom) { return fail(Fate::no_headroom, false); }
     if (big) {
         burst.cut_mtu[slot] = static_cast<std::uint16_t>(way.mtu);
         burst.cuts = true;
@@ -85,7 +89,7 @@ inline bool is_ipv4(const std::uint8_t* l3) noexcept {
     const bool four = detail::is_ipv4(l3);
     const unsigned ttl = l3[four ? offsetof(Ipv4, ttl) : offsetof(Ipv6, hop_limit)];
     burst.cut_mtu[slot] = 0;
-    if (ttl <= 1 || burst.length[slot] > way.mtu || !way.has_mac || room < kHeadroom) [[unlikely]] {
+    if (ttl <= 1 || burst.length[slot] > way.mtu || !way.has_mac || room < way.headroom) [[unlikely]] {
         if (!detail::judge_way_out(burst, slot, way, room)) { return; }
     }
     if (four) [[likely]] {
@@ -112,7 +116,8 @@ inline void mtu_guard_to_cloud(Worker& worker, Burst& burst) noexcept {
         }
         const TunnelInfo& tunnel = tunnels[index];
         guard_slot(burst, slot,
-                   {tunnel.mtu, (tunnel.flags & TunnelInfo::kNoMac) == 0, (tunnel.flags & TunnelInfo::kIgnoreDf) != 0});
+                   {tunnel.mtu, (tunnel.flags & TunnelInfo::kNoMac) == 0, (tunnel.flags & TunnelInfo::kIgnoreDf) != 0,
+                    (tunnel.flags & TunnelInfo::kProtected) != 0 ? kSealedHeadroom : kHeadroom});
         if ((tunnel.flags & TunnelInfo::kClampMss) != 0) [[unlikely]] { detail::clamp_slot(burst, slot, tunnel.mtu); }
     });
     burst.sweep();

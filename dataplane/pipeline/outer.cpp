@@ -11,15 +11,48 @@ bool is_local(const Snapshot& snapshot, Ip6 address) noexcept {
     return std::binary_search(snapshot.local_addresses.begin(), snapshot.local_addresses.end(), address);
 }
 
-bool is_mapped(const Be64& high, const Be64& low) noexcept {
-    return high.get() == 0 && low.get() >> 32U == 0xffff;
-}
-
 bool is_multicast4(std::uint32_t address) noexcept {
     return address >> 28U == 14 || address == 0xffffffffU;
 }
 
-Fate judge_outer4(const Snapshot& snapshot, const std::uint8_t* l3, unsigned left, unsigned mtu) noexcept {
+/// What is behind the outer IP header.
+struct Inside {
+    std::uint8_t protocol = 0;
+    const std::uint8_t* at = nullptr;
+    unsigned length = 0;
+    bool in_udp = false;
+};
+
+/// ESP in UDP (RFC 3948 §2), an IKE message behind the non-ESP marker, or a keepalive. `pseudo` is the sum of the
+/// pseudo header, memory order.
+Fate judge_udp(Inside& inside, std::uint64_t pseudo, bool six) noexcept {
+    constexpr std::uint16_t kPort = 4500;
+    if (inside.length < sizeof(Udp)) { return Fate::punted; }
+    const auto& udp = *reinterpret_cast<const Udp*>(inside.at);
+    if (udp.destination.get() != kPort) { return Fate::punted; }
+    const unsigned length = udp.length.get();
+    if (length < sizeof(Udp) || length > inside.length) { return Fate::outer_truncated; }
+    const bool summed = udp.checksum.get() != 0;
+    const auto sum = pseudo + __builtin_bswap16(static_cast<std::uint16_t>(length)) + (std::uint32_t{ip::kUdp} << 8U);
+    // Over IPv6 there is no leaving it out (RFC 8200 §8.1).
+    if (summed ? fold(sum + sum_words(inside.at, length)) != 0xffff : six) { return Fate::outer_bad_checksum; }
+    const auto* data = inside.at + sizeof(Udp);
+    const auto octets = static_cast<unsigned>(length - sizeof(Udp));
+    if (octets == 1 && data[0] == 0xff) { return Fate::nat_keepalive; }
+    if (octets >= sizeof(Be32) && reinterpret_cast<const Be32*>(data)->get() == 0) { return Fate::punted; }
+    inside = {ip::kEsp, data, octets, true};
+    return Fate::live;
+}
+
+Fate judge_inside(const Snapshot& snapshot, Inside& inside, std::uint64_t pseudo, bool six) noexcept {
+    if (inside.protocol == ip::kGre) { return inside.length < sizeof(Gre) ? Fate::outer_truncated : Fate::live; }
+    if (snapshot.sas.empty()) { return Fate::punted; }
+    if (inside.protocol == ip::kEsp) { return Fate::live; }
+    return inside.protocol == ip::kUdp ? judge_udp(inside, pseudo, six) : Fate::punted;
+}
+
+Fate judge_outer4(const Snapshot& snapshot, const std::uint8_t* l3, unsigned left, unsigned mtu,
+                  Inside& inside) noexcept {
     if (left < sizeof(Ipv4)) { return Fate::outer_truncated; }
     const auto& header = *reinterpret_cast<const Ipv4*>(l3);
     const unsigned header_length = header.header_length();
@@ -34,17 +67,17 @@ Fate judge_outer4(const Snapshot& snapshot, const std::uint8_t* l3, unsigned lef
     if (is_multicast4(destination)) { return Fate::multicast; }
     if (header.is_fragment()) { return Fate::outer_fragment; }
     if (!is_local(snapshot, {0, table::mapped(Ip4{destination})})) { return Fate::not_for_us; }
-    if (header.protocol != ip::kGre) { return Fate::punted; }
-    return total - header_length < sizeof(Gre) ? Fate::outer_truncated : Fate::live;
+    inside = {header.protocol, l3 + header_length, total - header_length};
+    return judge_inside(snapshot, inside, sum_words(header.source.octets, 8), false);
 }
 
-Fate judge_outer6(const Snapshot& snapshot, const std::uint8_t* l3, unsigned left, unsigned mtu) noexcept {
+Fate judge_outer6(const Snapshot& snapshot, const std::uint8_t* l3, unsigned left, unsigned mtu,
+                  Inside& inside) noexcept {
     constexpr std::uint8_t kFragmentHeader = 44;
     if (left < sizeof(Ipv6)) { return Fate::outer_truncated; }
     const auto& header = *reinterpret_cast<const Ipv6*>(l3);
     const unsigned total = static_cast<unsigned>(sizeof(Ipv6)) + header.payload_length.get();
     if (header.version_class_flow.get() >> 28U != 6) { return Fate::outer_bad_header; }
-    // In the tunnel table a mapped address means IPv4; on the wire it means nothing good (RFC 4942 §2.2).
     if (is_mapped(header.source_high, header.source_low) ||
         is_mapped(header.destination_high, header.destination_low)) {
         return Fate::outer_bad_header;
@@ -55,8 +88,8 @@ Fate judge_outer6(const Snapshot& snapshot, const std::uint8_t* l3, unsigned lef
     if (header.destination_high.octets[0] == 0xff) { return Fate::multicast; }
     if (header.next_header == kFragmentHeader) { return Fate::outer_fragment; }
     if (!is_local(snapshot, {header.destination_high.get(), header.destination_low.get()})) { return Fate::not_for_us; }
-    if (header.next_header != ip::kGre) { return Fate::punted; }
-    return header.payload_length.get() < sizeof(Gre) ? Fate::outer_truncated : Fate::live;
+    inside = {header.next_header, l3 + sizeof(Ipv6), header.payload_length.get()};
+    return judge_inside(snapshot, inside, sum_words(header.source_high.octets, 32), true);
 }
 
 }  // namespace
@@ -75,7 +108,9 @@ Fate judge_stranger(const Snapshot& snapshot, Ip6 destination) noexcept {
     return is_local(snapshot, destination) ? Fate::unknown_tunnel : Fate::not_for_us;
 }
 
-Fate judge_outer(const Snapshot& snapshot, const PortInfo& port, const std::uint8_t* frame, unsigned length) noexcept {
+namespace {
+Fate judge_outer(const Snapshot& snapshot, const PortInfo& port, const std::uint8_t* frame, unsigned length,
+                 Inside& inside) noexcept {
     if (length < sizeof(ether::Header)) { return Fate::runt; }
     const auto type = reinterpret_cast<const ether::Header*>(frame)->type.get();
     const auto* l3 = frame + sizeof(ether::Header);
@@ -91,14 +126,39 @@ Fate judge_outer(const Snapshot& snapshot, const PortInfo& port, const std::uint
     if (((destination ^ port.mac) & port.mac_mask) != 0) { return Fate::not_for_us; }
     switch (type) {
         case ether::kIpv4:
-            return judge_outer4(snapshot, l3, left, port.mtu);
+            return judge_outer4(snapshot, l3, left, port.mtu, inside);
         case ether::kIpv6:
-            return judge_outer6(snapshot, l3, left, port.mtu);
+            return judge_outer6(snapshot, l3, left, port.mtu, inside);
         case ether::kArp:
             return Fate::punted;
         default:
             return Fate::outer_not_ip;
     }
+}
+}  // namespace
+
+void parse_unusual(Worker& worker, Burst& burst, std::uint32_t slot, std::uint8_t* frame, unsigned length) noexcept {
+    Inside inside;
+    const Fate fate = judge_outer(*worker.snapshot, worker.snapshot->ports[burst.port], frame, length, inside);
+    if (fate != Fate::live) {
+        burst.end(slot, fate);
+        burst.answers |= fate == Fate::punted;
+        return;
+    }
+    const auto* l3 = frame + sizeof(ether::Header);
+    if (l3[0] >> 4U == 4) {
+        const auto& four = *reinterpret_cast<const Ipv4*>(l3);
+        set_addresses(burst.identity[slot], four);
+        burst.outer_tos[slot] = four.tos;
+    } else {
+        const auto& six = *reinterpret_cast<const Ipv6*>(l3);
+        set_addresses(burst.identity[slot], six);
+        burst.outer_tos[slot] = six.traffic_class();
+    }
+    burst.l3[slot] = frame + (inside.at - frame);
+    burst.gre_length[slot] = static_cast<std::uint16_t>(inside.length);
+    burst.in_udp[slot] = inside.in_udp;
+    if (inside.protocol == ip::kEsp) { burst.esp[burst.esp_count++] = static_cast<std::uint8_t>(slot); }
 }
 
 }  // namespace peerlane::dataplane::detail

@@ -1,5 +1,4 @@
-// Frames from the core: Ethernet, the outer IP header, the GRE header (RFC 2784 §2.3 with RFC 2890) and the identity
-// they make.
+// Frames from the core: Ethernet and the outer IP header, and whether GRE or ESP is behind it.
 #pragma once
 
 #include <rte_prefetch.h>
@@ -13,9 +12,9 @@ namespace peerlane::dataplane {
 
 namespace detail {
 
-/// Not a well-formed GRE packet in plain IPv4 or IPv6: says what it is. For us, but not GRE: local delivery.
-/// Fate::live if it is unusual but right (IPv4 options).
-Fate judge_outer(const Snapshot& snapshot, const PortInfo& port, const std::uint8_t* frame, unsigned length) noexcept;
+/// Not GRE or ESP in plain IPv4: IPv6, IPv4 options, ESP in UDP, or the end of its way. For us, but neither GRE nor
+/// ESP: local delivery. Fills the columns of parse_outer().
+void parse_unusual(Worker& worker, Burst& burst, std::uint32_t slot, std::uint8_t* frame, unsigned length) noexcept;
 
 /// What becomes of GRE to `destination` (IPv4 mapped) that no tunnel takes: not one of the edge's own addresses on the
 /// core side, or of no tunnel there.
@@ -30,16 +29,28 @@ inline void set_addresses(table::TunnelIdentity& identity, const Ipv4& outer) no
     identity.local_low = table::mapped(Ip4{outer.destination.get()});
     identity.remote_low = table::mapped(Ip4{outer.source.get()});
 }
+inline void set_addresses(table::TunnelIdentity& identity, const Ipv6& outer) noexcept {
+    identity.local_high = outer.destination_high.get();
+    identity.local_low = outer.destination_low.get();
+    identity.remote_high = outer.source_high.get();
+    identity.remote_low = outer.source_low.get();
+}
+
+/// In the tunnel table a mapped address means IPv4; on the wire it means nothing good (RFC 4942 §2.2).
+inline bool is_mapped(const Be64& high, const Be64& low) noexcept {
+    return high.get() == 0 && low.get() >> 32U == 0xffff;
+}
 
 }  // namespace detail
 
-/// Fills l3 (the outer IP header, then the GRE header), outer_tos, gre_length and the addresses of identity.
+/// Fills l3 and gre_length (of the GRE or ESP packet), outer_tos, the addresses of identity, and the list of ESP.
 inline void parse_outer(Worker& worker, Burst& burst) noexcept {
     const Snapshot& snapshot = *worker.snapshot;
     const PortInfo& port = snapshot.ports[burst.port];
     const std::uint64_t mac = port.mac;
     const std::uint64_t mac_mask = port.mac_mask;
     const unsigned mtu = port.mtu;
+    const bool protects = !snapshot.sas.empty();  // else ESP is not ours to open
     const std::uint32_t count = burst.count;
     for (std::uint32_t slot = 0; slot < count; ++slot) {
         rte_mbuf* mbuf = burst.mbuf[slot];
@@ -51,7 +62,7 @@ inline void parse_outer(Worker& worker, Burst& burst) noexcept {
         const unsigned length = mbuf->data_len;
         constexpr unsigned kLink = sizeof(ether::Header);
         if (length < kLink + sizeof(Ipv4)) [[unlikely]] {
-            burst.end(slot, detail::judge_outer(snapshot, port, frame, length));
+            detail::parse_unusual(worker, burst, slot, frame, length);
             continue;
         }
         const std::uint64_t destination = load_mac(frame);
@@ -62,36 +73,20 @@ inline void parse_outer(Worker& worker, Burst& burst) noexcept {
         table::TunnelIdentity& identity = burst.identity[slot];
         const auto& four = *reinterpret_cast<const Ipv4*>(l3);
         const unsigned total4 = four.total_length.get();
-        if (ours && type == ether::kIpv4 && four.version_ihl == 0x45 && four.protocol == ip::kGre &&
+        const bool esp = four.protocol == ip::kEsp && protects;
+        if (ours && type == ether::kIpv4 && four.version_ihl == 0x45 && (four.protocol == ip::kGre || esp) &&
             total4 >= sizeof(Ipv4) + sizeof(Gre) && total4 <= left && total4 <= mtu && !four.is_fragment() &&
             ipv4_checksum_ok(l3, 5)) [[likely]] {
             detail::set_addresses(identity, four);
             burst.outer_tos[slot] = four.tos;
             burst.l3[slot] = frame + kLink + sizeof(Ipv4);
             burst.gre_length[slot] = static_cast<std::uint16_t>(total4 - sizeof(Ipv4));
+            burst.in_udp[slot] = false;
+            burst.esp[burst.esp_count] = static_cast<std::uint8_t>(slot);
+            burst.esp_count += esp ? 1U : 0U;
             continue;
         }
-        const Fate fate = detail::judge_outer(snapshot, port, frame, length);
-        if (fate != Fate::live) [[unlikely]] {
-            burst.end(slot, fate);
-            burst.answers |= fate == Fate::punted;
-            continue;
-        }
-        if (type == ether::kIpv6) {
-            const auto& six = *reinterpret_cast<const Ipv6*>(l3);
-            identity.local_high = six.destination_high.get();
-            identity.local_low = six.destination_low.get();
-            identity.remote_high = six.source_high.get();
-            identity.remote_low = six.source_low.get();
-            burst.outer_tos[slot] = six.traffic_class();
-            burst.l3[slot] = frame + kLink + sizeof(Ipv6);
-            burst.gre_length[slot] = six.payload_length.get();
-        } else {
-            detail::set_addresses(identity, four);
-            burst.outer_tos[slot] = four.tos;
-            burst.l3[slot] = frame + kLink + four.header_length();
-            burst.gre_length[slot] = static_cast<std::uint16_t>(total4 - four.header_length());
-        }
+        detail::parse_unusual(worker, burst, slot, frame, length);
     }
     burst.sweep();
 }

@@ -3,7 +3,9 @@
 
 #include "dataplane/pipeline/answer.hpp"
 #include "dataplane/pipeline/classify.hpp"
+#include "dataplane/pipeline/esp_seal.hpp"
 #include "dataplane/pipeline/gre_encap.hpp"
+#include "dataplane/pipeline/hand_over.hpp"
 #include "dataplane/pipeline/mtu_guard.hpp"
 #include "dataplane/pipeline/parse_ip.hpp"
 #include "dataplane/pipeline/parse_link.hpp"
@@ -28,6 +30,8 @@ void run_to_cloud(Worker& worker, Burst& burst, Observer& observe) {
     observe("guard", burst);
     route_to_cloud(worker, burst);
     observe("route", burst);
+    hand_over(worker, burst);
+    observe("hand_over", burst);
     mtu_guard_to_cloud(worker, burst);
     observe("mtu_guard", burst);
     if (burst.answers) [[unlikely]] { answer(worker, burst); }
@@ -36,6 +40,8 @@ void run_to_cloud(Worker& worker, Burst& burst, Observer& observe) {
     if (burst.cuts) [[unlikely]] { fragment(worker, burst); }
     gre_encap(worker, burst);
     observe("gre_encap", burst);
+    esp_seal(worker, burst);
+    observe("esp_seal", burst);
     if (burst.hairpins) [[unlikely]] { push_hairpins(worker, burst); }
     send_to_core(worker, burst);
     observe("send", burst);
@@ -43,6 +49,7 @@ void run_to_cloud(Worker& worker, Burst& burst, Observer& observe) {
     for (Burst& pieces : worker.pieces) {
         if (pieces.count == 0) { break; }
         gre_encap(worker, pieces);
+        esp_seal(worker, pieces);
         push_hairpins(worker, pieces);
         send_to_core(worker, pieces);
     }

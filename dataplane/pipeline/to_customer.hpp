@@ -2,6 +2,7 @@
 #pragma once
 
 #include "dataplane/pipeline/answer.hpp"
+#include "dataplane/pipeline/esp_open.hpp"
 #include "dataplane/pipeline/gre_decap.hpp"
 #include "dataplane/pipeline/mtu_guard.hpp"
 #include "dataplane/pipeline/parse_outer.hpp"
@@ -16,6 +17,8 @@ template <class Observer>
 void run_to_customer(Worker& worker, Burst& burst, Observer& observe) {
     parse_outer(worker, burst);
     observe("parse_outer", burst);
+    esp_open(worker, burst);
+    observe("esp_open", burst);
     parse_gre(worker, burst);
     observe("parse_gre", burst);
     find_tunnel(worker, burst);

@@ -3,9 +3,12 @@
 
 #include <rte_mempool.h>
 
+#include <span>
+
 #include "dataplane/pipeline/burst.hpp"
 #include "dataplane/tables/snapshot.hpp"
 #include "dataplane/tables/state.hpp"
+#include "lib/ipsec/crypto.hpp"
 #include "lib/table/route_table.hpp"
 
 namespace peerlane::dataplane {
@@ -16,8 +19,10 @@ inline constexpr unsigned kExtraPieces = 8;
 /// `burst` is received; what comes of it beside the packets themselves gets bursts of its own, the slot number the same
 /// as its cause's.
 struct Worker {
-    Worker(State& all, WorkerState& own, rte_mempool* buffers, table::Kernels look_up)
-        : state(all), counters(own), pool(buffers), kernels(look_up) {}
+    /// `iv_seed`: where the IVs of CBC come from (ipsec::Engine).
+    Worker(State& all, WorkerState& own, rte_mempool* buffers, table::Kernels look_up,
+           std::span<const std::uint8_t, 16> iv_seed)
+        : state(all), counters(own), pool(buffers), kernels(look_up), crypto(iv_seed) {}
 
     State& state;
     WorkerState& counters;
@@ -25,6 +30,10 @@ struct Worker {
     table::Kernels kernels;
     const Snapshot* snapshot = nullptr;  // set before each burst
     bool alone = true;                   // the only worker: its buckets need no atomics
+    unsigned index = 0;                  // its number
+
+    ipsec::Engine crypto;
+    ipsec::Job jobs[kBurst];  // of one crypto pass
 
     Burst burst;
     Burst replies;               // ICMP errors and echo replies, the other way

@@ -7,6 +7,7 @@
 
 #include "config/derive.hpp"
 #include "dataplane/tables/compile_parts.hpp"
+#include "dataplane/tables/compile_sas.hpp"
 
 namespace peerlane::dataplane {
 namespace {
@@ -30,13 +31,14 @@ class Compilation {
           state_(state),
           previous_(previous),
           options_(options),
-          snapshot_(std::make_unique<Snapshot>()) {}
+          snapshot_(std::make_unique<Snapshot>()),
+          sas_(*snapshot_, state, previous, options.now) {}
 
     std::unique_ptr<Snapshot> run() {
         if (model_.ports.size() > kMaxPorts) {
             throw std::length_error("more than " + std::to_string(kMaxPorts) + " ports in one edge");
         }
-        for (auto* slots : {&state_.circuits, &state_.peerings, &state_.tunnels}) { slots->begin(); }
+        for (auto* slots : {&state_.circuits, &state_.peerings, &state_.tunnels, &state_.sas}) { slots->begin(); }
         snapshot_->workers = static_cast<unsigned>(state_.workers.size());
         if (const std::uint64_t errors = model_.edge.icmp_errors_per_second; errors != 0) {
             snapshot_->icmp_rate = meter::bucket_rate(BitsPerSecond{errors * 8}, Bytes{errors});
@@ -47,6 +49,7 @@ class Compilation {
             for (const auto& circuit : customer.circuits) { add_circuit(customer, circuit); }
         }
         for (std::size_t i = 0; i < vlans_.size(); ++i) { snapshot_->ports[i].vlans = table::VlanTable(vlans_[i]); }
+        sas_.finish();
         snapshot_->tunnel_table = table::TunnelTable<TunnelPayload>(tunnel_entries_);
         auto& local = snapshot_->local_addresses;
         std::sort(local.begin(), local.end());
@@ -215,16 +218,28 @@ class Compilation {
         const auto& tunnel = network.tunnel;
         grow(snapshot_->tunnels, slot);
         grow(snapshot_->tunnel_headers, slot);
-        const auto port = config::core_port_of(model_, tunnel).value_or(0);
+        const auto port = config::core_port_of(model_, network).value_or(0);
         TunnelInfo& info = snapshot_->tunnels[slot];
         compile_tunnel(tunnel, model_.ports[port], snapshot_->ports[port], static_cast<std::uint8_t>(port), info,
                        snapshot_->tunnel_headers[slot]);
         info.peering = peering_slot;
         info.attachment = peering_slot * kLinks + raw(home);
+        info.mtu = static_cast<std::uint16_t>(config::largest_inner(network, model_.ports[port].mtu));
         const auto& vrf = *snapshot_->vrfs[peering_slot];
-        tunnel_entries_.push_back(
-            {tunnel_identity(tunnel),
-             {vrf.routes4.get(), vrf.routes6.get(), slot, tunnel.mss_clamp ? info.mtu : std::uint16_t{0}, 0}});
+        const TunnelPayload payload{vrf.routes4.get(), vrf.routes6.get(), slot,
+                                    tunnel.mss_clamp ? info.mtu : std::uint16_t{0}, 0};
+        std::vector<std::uint32_t> sas{0};
+        if (network.ipsec) {
+            info.flags |= TunnelInfo::kProtected;
+            const auto name = static_cast<std::uint32_t>(snapshot_->names.tunnels.size());
+            sas = sas_.add(network, snapshot_->ports[port], slot, name);
+            sas.push_back(kAnySa);
+            snapshot_->local_addresses.push_back(mapped(network.ipsec->local));
+        }
+        for (const auto sa : sas) {
+            tunnel_entries_.push_back({tunnel_identity(tunnel), payload});
+            tunnel_entries_.back().identity.sa = sa & kAnySa;
+        }
         snapshot_->local_addresses.push_back(mapped(tunnel.local));
         snapshot_->names.tunnels.push_back({peering.customer, peering.circuit, peering.type, network.name,
                                             to_string(tunnel.local), to_string(tunnel.remote), tunnel.key, slot,
@@ -274,6 +289,7 @@ class Compilation {
     const Snapshot* previous_;
     const CompileOptions& options_;
     std::unique_ptr<Snapshot> snapshot_;
+    SaCompiler sas_;
     std::vector<std::vector<table::VlanTable::Entry>> vlans_;
     std::vector<table::TunnelTable<TunnelPayload>::Entry> tunnel_entries_;
 };

@@ -123,6 +123,28 @@ table::TunnelIdentity tunnel_identity(const config::Tunnel& tunnel) noexcept {
     return identity;
 }
 
+void put_delivery_header(std::uint8_t* at, const IpAddress& local, const IpAddress& remote, std::uint8_t protocol) {
+    if (const auto* six = std::get_if<Ip6>(&local)) {
+        const auto to = std::get<Ip6>(remote);
+        auto& ip = *reinterpret_cast<Ipv6*>(at);
+        ip.version_class_flow.set(6U << 28U);
+        ip.next_header = protocol;
+        ip.hop_limit = ip::kHopLimit;
+        ip.source_high.set(six->high);
+        ip.source_low.set(six->low);
+        ip.destination_high.set(to.high);
+        ip.destination_low.set(to.low);
+        return;
+    }
+    auto& ip = *reinterpret_cast<Ipv4*>(at);
+    ip.version_ihl = 0x45;
+    ip.fragment.set(Ipv4::kDontFragment);
+    ip.ttl = ip::kHopLimit;
+    ip.protocol = protocol;
+    ip.source.set(std::get<Ip4>(local).value);
+    ip.destination.set(std::get<Ip4>(remote).value);
+}
+
 void compile_tunnel(const config::Tunnel& tunnel, const config::Port& port, const PortInfo& port_info,
                     std::uint8_t port_index, TunnelInfo& info, TunnelHeader& header) {
     const bool six = std::holds_alternative<Ip6>(tunnel.local);
@@ -144,28 +166,9 @@ void compile_tunnel(const config::Tunnel& tunnel, const config::Port& port, cons
     put_mac(link.source, port_info.mac_address);
     link.type.set(six ? ether::kIpv6 : ether::kIpv4);
     at += sizeof(ether::Header);
-    if (six) {
-        auto& ip = *reinterpret_cast<Ipv6*>(at);
-        const auto local = std::get<Ip6>(tunnel.local);
-        const auto remote = std::get<Ip6>(tunnel.remote);
-        ip.next_header = ip::kGre;
-        ip.hop_limit = ip::kHopLimit;
-        ip.source_high.set(local.high);
-        ip.source_low.set(local.low);
-        ip.destination_high.set(remote.high);
-        ip.destination_low.set(remote.low);
-        at += sizeof(Ipv6);
-    } else {
-        auto& ip = *reinterpret_cast<Ipv4*>(at);
-        ip.version_ihl = 0x45;
-        ip.fragment.set(Ipv4::kDontFragment);
-        ip.ttl = ip::kHopLimit;
-        ip.protocol = ip::kGre;
-        ip.source.set(std::get<Ip4>(tunnel.local).value);
-        ip.destination.set(std::get<Ip4>(tunnel.remote).value);
-        info.header_sum = fold(sum_words(at, sizeof(Ipv4)));
-        at += sizeof(Ipv4);
-    }
+    put_delivery_header(at, tunnel.local, tunnel.remote, ip::kGre);
+    if (!six) { info.header_sum = fold(sum_words(at, sizeof(Ipv4))); }
+    at += six ? sizeof(Ipv6) : sizeof(Ipv4);
     auto& gre = *reinterpret_cast<Gre*>(at);
     gre.flags.set(tunnel.key ? Gre::kKey : 0);
     if (tunnel.key) { reinterpret_cast<Be32*>(at + sizeof(Gre))->set(raw(*tunnel.key)); }

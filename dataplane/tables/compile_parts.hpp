@@ -16,6 +16,10 @@ std::shared_ptr<const Snapshot::Vrf> compile_vrf(const config::Peering& peering,
 void compile_tunnel(const config::Tunnel& tunnel, const config::Port& port, const PortInfo& port_info,
                     std::uint8_t port_index, TunnelInfo& info, TunnelHeader& header);
 
+/// An IP header from `local` to `remote` (of one family) with hop limit 64, DF and ID 0 (RFC 6864); lengths, TOS and
+/// checksum are the packet's. 20 or 40 octets.
+void put_delivery_header(std::uint8_t* at, const IpAddress& local, const IpAddress& remote, std::uint8_t protocol);
+
 /// The link header of `exit`, with PCP 0 (IEEE 802.1Q §9.6).
 void compile_link_header(const config::Circuit& circuit, const config::Peering& peering, const config::Port& port,
                          const PortInfo& port_info, Exit& exit);

@@ -5,15 +5,20 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "dataplane/tables/sa_memory.hpp"
 #include "lib/base/address.hpp"
 #include "lib/base/types.hpp"
+#include "lib/ipsec/crypto.hpp"
+#include "lib/ipsec/sa.hpp"
 #include "lib/meter/bucket.hpp"
 #include "lib/table/route_table.hpp"
+#include "lib/table/sa_table.hpp"
 #include "lib/table/tunnel_table.hpp"
 #include "lib/table/vlan_table.hpp"
 
@@ -82,8 +87,9 @@ static_assert(sizeof(Exit) == 64 && offsetof(Exit, header) + 22 == 32);
 
 /// What the stages before the encapsulation need of a tunnel. Index: tunnel slot.
 struct TunnelInfo {
-    static constexpr std::uint8_t kOuterV6 = 1, kKey = 2, kClampMss = 4, kIgnoreDf = 8, kFixedDscp = 16, kNoMac = 32;
-    std::uint16_t mtu = 0;  // largest inner IP packet, octets
+    static constexpr std::uint8_t kOuterV6 = 1, kKey = 2, kClampMss = 4, kIgnoreDf = 8, kFixedDscp = 16, kNoMac = 32,
+                                  kProtected = 64;  // nothing leaves or comes in but inside ESP
+    std::uint16_t mtu = 0;                          // largest inner IP packet, octets
     std::uint8_t port = 0;
     std::uint8_t header_length = 0;  // Ethernet, IP and GRE: 38 .. 62
     std::uint8_t flags = 0;
@@ -108,6 +114,39 @@ struct TunnelPayload {
     std::uint32_t tunnel = 0;     // slot
     std::uint16_t clamp_mtu = 0;  // 0: no MSS clamp
     std::uint16_t unused = 0;
+};
+
+/// The number of an SA in tunnel identities: its slot and one. 0: no SA, in clear. A protected tunnel is in the table
+/// once for each of its inbound SAs, and once under kAnySa, which no packet has, so that a clear packet can be told
+/// from a stranger.
+constexpr std::uint32_t sa_number(std::uint32_t slot) noexcept {
+    return slot + 1;
+}
+inline constexpr std::uint32_t kAnySa = 0x7fff'ffff;
+
+/// Limits as configured; kNoLimit: none.
+struct SaLimits {
+    std::uint64_t packets = ipsec::kNoLimit;
+    std::uint64_t bytes = ipsec::kNoLimit;
+    Nanoseconds age = ipsec::kNoLimit;
+};
+
+/// A security association, control's side: by what its state persists, what limits it, what it is called.
+struct SaPlan {
+    SaKey key;
+    std::uint32_t slot = 0;    // in the state
+    std::uint32_t tunnel = 0;  // slot
+    std::uint32_t spi = 0;
+    std::uint32_t lane = 0;  // outbound
+    EspSuite suite = EspSuite::aes_gcm_128;
+    bool transport = false;
+    bool esn = false;
+    std::uint16_t window = 0;  // inbound
+    std::uint8_t owner = 0;    // worker
+    bool has_next = false;     // outbound: another takes over at the soft limits
+    bool standby = false;      // outbound: it is that other
+    SaLimits soft, hard;
+    std::uint32_t name = 0;  // index into Names::tunnels
 };
 
 /// Rarely read facts of a peering. Index: peering slot.
@@ -173,8 +212,14 @@ struct Snapshot {
     std::vector<TunnelInfo> tunnels;
     std::vector<TunnelHeader> tunnel_headers;
     table::TunnelTable<TunnelPayload> tunnel_table;
-    std::vector<Ip6> local_addresses;  // the edge's own on the core side, IPv4 mapped (RFC 4291 §2.5.5.2); sorted
-    meter::BucketRate icmp_rate{};     // one "octet" is one error
+    // IPsec; empty where no tunnel asks for it.
+    std::vector<std::vector<ipsec::SaOut>> sas_out;  // by worker, then by tunnel slot; standby SAs behind
+    std::vector<TunnelHeader> esp_headers;           // by tunnel slot: Ethernet, IP and UDP before the ESP header
+    table::SaTable<ipsec::SaIn> sa_table;
+    std::vector<std::uint32_t> sa_tunnels;  // by SA slot: tunnel slot
+    std::vector<SaPlan> sas;                // in configuration order
+    std::vector<Ip6> local_addresses;       // the edge's own on the core side, IPv4 mapped (RFC 4291 §2.5.5.2); sorted
+    meter::BucketRate icmp_rate{};          // one "octet" is one error
     unsigned workers = 1;
 
     // Parts shared with the snapshots before and after: one VRF's routes each, and what they were built from.
@@ -186,6 +231,8 @@ struct Snapshot {
         std::shared_ptr<const table::RouteTable6> routes6;
     };
     std::vector<std::shared_ptr<const Vrf>> vrfs;  // by peering slot; null where there is none
+    std::map<std::array<std::uint8_t, 33>, std::shared_ptr<const ipsec::Key>>
+        keys;  // by SHA-256 of the material, and way
 
     // Buckets whose rate or depth differs from the snapshot before: worker 0 settles them when it takes this one up.
     struct Retune {

@@ -13,6 +13,8 @@
 #include "dataplane/tables/snapshot.hpp"
 #include "lib/base/reserved_array.hpp"
 #include "lib/base/types.hpp"
+#include "lib/ipsec/replay_window.hpp"
+#include "lib/ipsec/sa.hpp"
 #include "lib/meter/bucket.hpp"
 #include "lib/meter/shared_bucket.hpp"
 
@@ -21,6 +23,8 @@ namespace peerlane::dataplane {
 inline constexpr std::size_t kMaxCircuits = std::size_t{1} << 16U;
 inline constexpr std::size_t kMaxPeerings = std::size_t{1} << 18U;
 inline constexpr std::size_t kMaxTunnels = std::size_t{1} << 20U;
+inline constexpr std::size_t kMaxSas = std::size_t{1} << 18U;
+static_assert(kMaxSas < kAnySa);
 static_assert(kMaxTunnels <= route::kIndexMask && kMaxPeerings * kLinks <= route::kIndexMask);
 
 /// A counter has one writer, its worker; readers sum. Plain moves on x86, no locked instruction.
@@ -82,15 +86,32 @@ struct WorkerState {
 struct State {
     explicit State(unsigned workers);
 
+    /// Control: the snapshot compiled last was published; what it does not name is let go.
+    void commit() {
+        for (auto* slots : {&circuits, &peerings, &tunnels, &sas}) { slots->commit(); }
+    }
+
     Slots circuits{kMaxCircuits};
     Slots peerings{kMaxPeerings};
     Slots tunnels{kMaxTunnels};
+    Slots sas{kMaxSas};                                                    // by SaKey
     ReservedArray<meter::SharedBucket> circuit_buckets{kMaxCircuits * 4};  // circuit_cell
     ReservedArray<meter::SharedBucket> peering_buckets{kMaxPeerings * 4};  // peering slot * 4 + link * 2 + direction
     ReservedArray<meter::SharedBucket> icmp_buckets{kMaxPeerings};
+    // By SA slot. An SA belongs to one worker as long as it has its slot.
+    ReservedArray<ipsec::SaState> sa_states{kMaxSas};
+    ReservedArray<ipsec::SaFaults> sa_faults{kMaxSas};
+    ReservedArray<ipsec::ReplayRing> replay_rings{kMaxSas};
     std::vector<std::unique_ptr<WorkerState>> workers;
+    // Control's own, by SA slot.
+    std::vector<std::uint8_t> sa_owners;
+    std::vector<Nanoseconds> sa_born;  // by the edge's clock; may lie before its 0: the difference counts
+    SaMemory sa_memory;  // what is known of keys that are not in use, and what is reserved for those that are
     /// By tally::attachment: what tunnels carried that the peering no longer has. Control's own.
     std::unordered_map<std::uint32_t, Tally> departed;
 };
+
+/// The seed of the IVs of replay and of tests: the same capture gives the same octets.
+inline constexpr std::array<std::uint8_t, 16> kFixedIvSeed{'p', 'e', 'e', 'r', 'l', 'a', 'n', 'e'};
 
 }  // namespace peerlane::dataplane

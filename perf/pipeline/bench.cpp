@@ -117,7 +117,8 @@ Product::Product(const FloorSpec& spec) {
         }
     }
     snapshot = dataplane::compile(loaded.model, state, nullptr, {});
-    worker = std::make_unique<dataplane::Worker>(state, *state.workers[0], nullptr, table::best_kernels());
+    worker = std::make_unique<dataplane::Worker>(state, *state.workers[0], nullptr, table::best_kernels(),
+                                                 dataplane::kFixedIvSeed);
     worker->snapshot = snapshot.get();
     for (const auto& one : snapshot->names.tunnels) { tunnel.push_back(one.slot); }
     for (const auto& one : snapshot->names.circuits) { circuit.push_back(one.slot); }

@@ -13,6 +13,8 @@
 #include "dataplane/io/eal.hpp"
 #include "dataplane/pipeline/run.hpp"
 #include "dataplane/tables/compile.hpp"
+#include "dataplane/tables/compile_sas.hpp"
+#include "lib/ipsec/locked_memory.hpp"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
@@ -38,9 +40,13 @@ constexpr std::uint8_t kAfter = 0x5a;
 constexpr std::uint16_t kLargestMtu = 9600;
 /// Octets before a frame that the pipeline may write: a tunnel header of 64, less the shortest link header it replaces.
 constexpr unsigned kWritable = 64 - 18;
+/// The same where packets are sealed, and octets behind a frame: padding, trailer and ICV.
+constexpr unsigned kSealWritable = 136 - 18;
+constexpr unsigned kSealTail = 15 + 2 + 16;
 
 rte_mempool* pool() {
     static rte_mempool* const made = [] {
+        ipsec::allow_unlocked();
         start_eal(private_memory(128));
         return make_pool("tests", kBuffers, kLargestMtu, 0);
     }();
@@ -104,7 +110,7 @@ void PrintTo(Fate fate, std::ostream* out) {
 
 struct Edge::Inside {
     Inside(Edge& outside, std::string_view yaml) : edge(outside), model(load(yaml)), state(1) {
-        worker = std::make_unique<Worker>(state, *state.workers[0], pool(), table::best_kernels());
+        worker = std::make_unique<Worker>(state, *state.workers[0], pool(), table::best_kernels(), kFixedIvSeed);
         publish();
         ports.resize(snapshot->ports.size());
     }
@@ -114,7 +120,8 @@ struct Edge::Inside {
         options.now = edge.now;
         snapshots.push_back(compile(model, state, snapshot, options));
         snapshot = worker->snapshot = snapshots.back().get();
-        for (auto* slots : {&state.circuits, &state.peerings, &state.tunnels}) { slots->commit(); }
+        set_limits(*snapshot, state, edge.now, false);
+        state.commit();
         for (const auto& retune : snapshot->retunes) {
             auto& buckets = retune.of == Snapshot::Retune::Of::circuit ? state.circuit_buckets : state.peering_buckets;
             meter::retune(buckets[retune.bucket].bucket, retune.from, retune.to, edge.now);
@@ -130,6 +137,8 @@ struct Edge::Inside {
     }
 
     Guarded put(const Packet& packet, const Octets& octets);
+    [[nodiscard]] unsigned before() const { return snapshot->sas.empty() ? kWritable : kSealWritable; }
+    [[nodiscard]] unsigned behind() const { return snapshot->sas.empty() ? 0 : kSealTail; }
     void collect(Burst& burst, std::uint32_t slot, std::size_t from, bool reply, Sent& sent);
     void run_burst(std::uint8_t port, const std::vector<Packet>& packets, std::size_t from, std::uint32_t count,
                    Sent& sent);
@@ -181,8 +190,9 @@ Guarded Edge::Inside::put(const Packet& packet, const Octets& octets) {
     }
     const Guarded guarded{head, head->data_off, static_cast<unsigned>(head->data_off + head->data_len), segments == 1};
     if (guarded.whole) {
-        ASAN_POISON_MEMORY_REGION(buffer(head) + guarded.end, head->buf_len - guarded.end);
-        if (guarded.start > kWritable) { ASAN_POISON_MEMORY_REGION(buffer(head), guarded.start - kWritable); }
+        const unsigned end = std::min<unsigned>(guarded.end + behind(), head->buf_len);
+        ASAN_POISON_MEMORY_REGION(buffer(head) + end, head->buf_len - end);
+        if (guarded.start > before()) { ASAN_POISON_MEMORY_REGION(buffer(head), guarded.start - before()); }
     }
     return guarded;
 }
@@ -239,8 +249,10 @@ void Edge::Inside::run_burst(std::uint8_t port, const std::vector<Packet>& packe
     for (auto* mbuf : held) { rte_pktmbuf_free(mbuf); }
     for (const auto& [mbuf, start, end, whole] : guarded) {
         ASAN_UNPOISON_MEMORY_REGION(mbuf->buf_addr, mbuf->buf_len);
-        expect_pattern(mbuf, 0, start - std::min(start, kWritable), kBefore, "before");
-        if (whole) { expect_pattern(mbuf, end, mbuf->buf_len, kAfter, "after"); }
+        expect_pattern(mbuf, 0, start - std::min(start, before()), kBefore, "before");
+        if (whole) {
+            expect_pattern(mbuf, std::min<unsigned>(end + behind(), mbuf->buf_len), mbuf->buf_len, kAfter, "after");
+        }
     }
     for (std::uint32_t slot = 0; slot < count; ++slot) {
         collect(worker->burst, slot, from, false, sent);

@@ -32,7 +32,7 @@ class Compile : public testing::Test {
         options.now = now;
         snapshots_.push_back(
             compile(loaded.model, state_, snapshots_.empty() ? nullptr : snapshots_.back().get(), options));
-        for (auto* slots : {&state_.circuits, &state_.peerings, &state_.tunnels}) { slots->commit(); }
+        state_.commit();
         return *snapshots_.back();
     }
     static std::uint32_t slot(const Snapshot& snapshot, std::string_view name) {

@@ -61,7 +61,8 @@ class Reload : public testing::Test {
         write(text);
         const auto loaded = config::load(file_, {.live = true});
         ASSERT_TRUE(loaded.ok());
-        configuration.emplace(file_, loaded.model, state, publication, std::vector<Mac>(2), [this] { return now; });
+        configuration.emplace(file_, loaded.model, state, publication, upkeep, std::vector<Mac>(2),
+                              [this] { return now; });
     }
     Applied reload(const std::string& text) {
         write(text);
@@ -92,6 +93,7 @@ class Reload : public testing::Test {
     Nanoseconds now = 1'000'000'000;
     State state{2};
     Publication publication{2};
+    SaUpkeep upkeep{state, [this] { return now; }};
     std::optional<Configuration> configuration;
 };
 

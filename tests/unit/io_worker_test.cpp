@@ -100,7 +100,7 @@ class Workers : public testing::Test {
         publication.emplace(count);
         for (unsigned i = 0; i < count; ++i) {
             auto& one = *workers.emplace_back(
-                std::make_unique<Worker>(*state, *state->workers[i], pool, table::best_kernels()));
+                std::make_unique<Worker>(*state, *state->workers[i], pool, table::best_kernels(), kFixedIvSeed));
             one.alone = count == 1;
             WorkerSetup setup{i, false, {}, {}};
             for (std::uint8_t port = 0; port < 2; ++port) {
@@ -131,7 +131,7 @@ class Workers : public testing::Test {
         auto next = compile(loaded.model, *state, snapshot.get(), {std::vector<Mac>(2), clock.now()});
         publication->publish(*next);
         snapshot = std::move(next);
-        for (auto* slots : {&state->circuits, &state->peerings, &state->tunnels}) { slots->commit(); }
+        state->commit();
     }
     /// Puts packets on the access port's wire as far as they fit; how many.
     unsigned feed(unsigned count) {

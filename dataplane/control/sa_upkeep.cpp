@@ -1,0 +1,169 @@
+#include "dataplane/control/sa_upkeep.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "config/derive.hpp"
+#include "dataplane/io/log.hpp"
+#include "dataplane/tables/compile_sas.hpp"
+
+namespace peerlane::dataplane {
+namespace {
+
+// At 15 million packets a second on one lane this lasts 280 ms, and it is what a crash costs at most while traffic is
+// slow.
+constexpr std::uint64_t kLeastBlock = std::uint64_t{1} << 22U;
+constexpr std::uint64_t kLargestBlock = std::uint64_t{1} << 27U;
+constexpr Nanoseconds kSaveEvery = 5'000'000'000;  // tops of replay windows, ages, counts
+
+std::string label(const Snapshot& snapshot, const SaPlan& plan) {
+    const auto& name = snapshot.names.tunnels[plan.name];
+    return fmt::format("{}/{}/{}/{} {} SPI {:#x}", name.customer, name.circuit, name.peering, name.name,
+                       plan.key.outbound ? "outbound" : "inbound", plan.spi);
+}
+
+/// The first limit that is reached, or nothing.
+std::string reached(const SaLimits& limit, const SaRecord& used) {
+    if (used.packets >= limit.packets) { return fmt::format("{} packets", limit.packets); }
+    if (used.bytes >= limit.bytes) { return fmt::format("{} bytes", limit.bytes); }
+    if (limit.age != ipsec::kNoLimit && used.age >= limit.age) {
+        return fmt::format("{} seconds", limit.age / 1'000'000'000);
+    }
+    return {};
+}
+
+}  // namespace
+
+bool needs_store(const config::Model& model) {
+    bool counts = false;
+    config::each_network(model, [&](const config::VirtualNetwork& network) {
+        counts |= network.ipsec && row(network.ipsec->suite).counter_mode;
+    });
+    return counts;
+}
+
+void SaUpkeep::open(const config::Model& model) {
+    bool any = false;
+    config::each_network(model, [&](const config::VirtualNetwork& network) { any |= network.ipsec.has_value(); });
+    const bool needed = needs_store(model);
+    if (!any || store_ || (tried_ && !needed)) { return; }
+    tried_ = true;
+    try {
+        store_ = std::make_unique<SaStore>(model.edge.state_dir);
+    } catch (const Failure& failure) {
+        if (needed) { throw; }
+        log("{}; only CBC is in use: sequence numbers begin at 1 at every start, and replays from before are not known",
+            failure.problem);
+        return;
+    }
+    for (const auto& [key, record] : store_->loaded()) { state_.sa_memory.try_emplace(key, record); }
+}
+
+/// What is in use is read off the state; `exact`: no worker is at it any more.
+void SaUpkeep::note_use(const Snapshot& snapshot, SaMemory& memory, bool exact) const {
+    const auto now = clock_();
+    for (const auto& plan : snapshot.sas) {
+        auto used = record_of(plan, state_, now);
+        auto& record = memory[plan.key];
+        if (plan.key.outbound && !exact) { used.sequence = std::max(record.sequence, used.sequence); }
+        record = used;
+    }
+}
+
+/// True if some record grew.
+bool SaUpkeep::reserve(const Snapshot& snapshot, SaMemory& memory) {
+    bool grew = false;
+    for (const auto& plan : snapshot.sas) {
+        if (!plan.key.outbound) { continue; }
+        Watch& watch = watches_[plan.slot];
+        watch.block = std::max(watch.block, kLeastBlock);
+        const auto used = read(state_.sa_states[plan.slot].sequence);
+        auto& reserved = memory[plan.key].sequence;
+        const auto last = ipsec::last_sequence(plan.esn);
+        if (reserved >= last || (reserved >= used && reserved - used >= watch.block / 2)) { continue; }
+        // Half of it went between two looks: be further ahead.
+        if (reserved > used && reserved - used < watch.block / 4) {
+            watch.block = std::min(watch.block * 2, kLargestBlock);
+        }
+        reserved = std::max(reserved, std::min(used + watch.block, last));
+        grew = true;
+    }
+    return grew;
+}
+
+void SaUpkeep::prepare(const Snapshot& next) {
+    if (store_) {
+        SaMemory memory = state_.sa_memory;
+        note_use(next, memory, false);
+        if (reserve(next, memory) || !next.sas.empty()) {
+            store_->save(memory);
+            saved_ = clock_();
+        }
+        state_.sa_memory = std::move(memory);
+    }
+    set_limits(next, state_, clock_(), store_ != nullptr);
+}
+
+void SaUpkeep::published(const Snapshot* before, const Snapshot& after) {
+    if (before == nullptr) { return; }
+    keep_departed_sas(*before, after, state_, clock_());
+    std::set<SaKey> kept;
+    for (const auto& plan : after.sas) { kept.insert(plan.key); }
+    for (const auto& plan : before->sas) {
+        if (kept.contains(plan.key)) { continue; }
+        watches_.erase(plan.slot);
+        if (store_) { store_->give_back(plan.key, state_.sa_memory[plan.key].sequence); }
+    }
+}
+
+void SaUpkeep::tick(const Snapshot& snapshot) {
+    if (snapshot.sas.empty()) { return; }
+    tell(snapshot);
+    if (!store_) { return; }
+    SaMemory memory = state_.sa_memory;
+    note_use(snapshot, memory, false);
+    if (!reserve(snapshot, memory) && clock_() - saved_ < kSaveEvery) { return; }
+    try {
+        store_->save(memory);
+        if (failing_) { log("the state of the SAs is saved again"); }
+        failing_ = false;
+    } catch (const Failure& failure) {
+        if (!failing_) { log("{}; what is not reserved is not sent (sequence_not_reserved)", failure.what()); }
+        failing_ = true;
+        return;
+    }
+    saved_ = clock_();
+    state_.sa_memory = std::move(memory);
+    set_limits(snapshot, state_, clock_(), true);
+}
+
+void SaUpkeep::tell(const Snapshot& snapshot) {
+    const auto now = clock_();
+    for (const auto& plan : snapshot.sas) {
+        Watch& watch = watches_[plan.slot];
+        if (watch.hard_told) { continue; }
+        const auto used = record_of(plan, state_, now);
+        if (const auto limit = reached(plan.hard, used); !limit.empty()) {
+            log("{}: the hard limit of {} is reached: nothing passes any more", label(snapshot, plan), limit);
+            watch.hard_told = true;
+            continue;
+        }
+        if (watch.soft_told) { continue; }
+        if (const auto limit = reached(plan.soft, used); !limit.empty()) {
+            log("{}: the soft limit of {} is reached: {}", label(snapshot, plan), limit,
+                plan.has_next ? "the next SA is used" : "new keys are due");
+            watch.soft_told = true;
+        }
+    }
+}
+
+void SaUpkeep::end(const Snapshot& snapshot) noexcept {
+    if (!store_) { return; }
+    try {
+        note_use(snapshot, state_.sa_memory, true);
+        for (const auto& plan : snapshot.sas) { store_->give_back(plan.key, state_.sa_memory[plan.key].sequence); }
+        store_->save(state_.sa_memory);
+    } catch (const std::exception& failure) { log("{}; the SAs continue behind what was reserved", failure.what()); }
+}
+
+}  // namespace peerlane::dataplane

@@ -1,0 +1,58 @@
+// The life of security associations as control sees it: sequence numbers reserved on disk ahead of the workers, what
+// keys have used, soft limits told, hard limits set.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <unordered_map>
+
+#include "config/model.hpp"
+#include "dataplane/control/sa_store.hpp"
+#include "dataplane/tables/snapshot.hpp"
+#include "dataplane/tables/state.hpp"
+
+namespace peerlane::dataplane {
+
+/// Whether the configuration has an SA whose cipher is broken by a nonce that comes twice.
+bool needs_store(const config::Model& model);
+
+/// Control thread.
+class SaUpkeep {
+  public:
+    SaUpkeep(State& state, std::function<Nanoseconds()> clock) : state_(state), clock_(std::move(clock)) {}
+
+    /// Before `model` is compiled: opens the state directory, the first time there is an SA at all. Throws Failure if
+    /// it cannot be had and needs_store(); else says so and goes on without.
+    void open(const config::Model& model);
+    /// Before `next` is published: sequence numbers for all that it sends under are on disk, limits are set. Throws
+    /// Failure; then nothing has changed.
+    void prepare(const Snapshot& next);
+    /// `after` is published and no worker reads `before` (may be null).
+    void published(const Snapshot* before, const Snapshot& after);
+    /// A few times a second: reserves more where it runs short, tells of soft and hard limits.
+    void tick(const Snapshot& snapshot);
+    /// The workers have stopped: what was used is known exactly, and saved.
+    void end(const Snapshot& snapshot) noexcept;
+
+    /// How often tick() wants to be called, milliseconds.
+    static constexpr int kTick = 100;
+
+  private:
+    struct Watch {
+        std::uint64_t block = 0;  // sequence numbers to be ahead by
+        bool soft_told = false, hard_told = false;
+    };
+    bool reserve(const Snapshot& snapshot, SaMemory& memory);
+    void note_use(const Snapshot& snapshot, SaMemory& memory, bool exact) const;
+    void tell(const Snapshot& snapshot);
+
+    State& state_;
+    std::function<Nanoseconds()> clock_;
+    std::unique_ptr<SaStore> store_;
+    std::unordered_map<std::uint32_t, Watch> watches_;  // by SA slot
+    Nanoseconds saved_ = 0;
+    bool tried_ = false;
+    bool failing_ = false;
+};
+
+}  // namespace peerlane::dataplane

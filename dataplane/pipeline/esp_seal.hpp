@@ -1,0 +1,130 @@
+// Clear GRE → ESP (RFC 4303): headers, sequence numbers and nonces of the whole burst, then one crypto pass. A packet
+// of a protected tunnel comes here as gre_encap made it, and leaves sealed or not at all.
+#pragma once
+
+#include <rte_prefetch.h>
+
+#include "dataplane/pipeline/gre_encap.hpp"
+#include "dataplane/pipeline/worker.hpp"
+#include "lib/ipsec/esp.hpp"
+
+namespace peerlane::dataplane {
+
+/// Octets before the inner packet that sealing may write: delivery IP and GRE, IV and ESP header, and a whole template.
+inline constexpr unsigned kSealedHeadroom = 40 + 8 + 16 + kEspHeader + sizeof(TunnelHeader);
+/// Octets of headroom where the edge begins a packet that it makes itself.
+inline constexpr unsigned kOwnHeadroom = 192;
+static_assert(kOwnHeadroom >= kSealedHeadroom);
+
+namespace detail {
+
+/// The SA in use may send no more: the one after it, or the end of the packet.
+[[gnu::noinline, gnu::cold]] inline const ipsec::SaOut* next_sa(Worker& worker, Burst& burst, std::uint32_t slot,
+                                                                const ipsec::SaOut* sa, std::uint32_t length) noexcept {
+    const auto* all = worker.snapshot->sas_out[worker.index].data();
+    while (sa->key != nullptr) {
+        const ipsec::SaState& state = worker.state.sa_states[sa->state];
+        if (ipsec::may_send(state, length, burst.now)) { return sa; }
+        if (sa->next != ipsec::kNoSa) {
+            sa = &all[sa->next];
+            continue;
+        }
+        const bool esn = (sa->flags & ipsec::SaOut::kEsn) != 0;
+        const bool number = state.sequence >= read(state.sequence_limit);
+        bump(worker.state.sa_faults[sa->state].expired);
+        burst.end(slot, !number                                             ? Fate::sa_expired
+                        : state.sequence_limit == ipsec::last_sequence(esn) ? Fate::sequence_exhausted
+                                                                            : Fate::sequence_not_reserved);
+        return nullptr;
+    }
+    burst.end(slot, Fate::no_lane);
+    return nullptr;
+}
+
+/// The checksum of a UDP header over IPv6, which must not be 0 (RFC 768, RFC 8200 §8.1).
+[[gnu::noinline, gnu::cold]] inline void sum_udp(std::uint8_t* l3, unsigned length) noexcept {
+    auto& ip = *reinterpret_cast<Ipv6*>(l3);
+    auto& udp = *reinterpret_cast<Udp*>(l3 + sizeof(Ipv6));
+    const auto rest = length - static_cast<unsigned>(sizeof(Ipv6));
+    udp.checksum.set(0);
+    const std::uint64_t sum = sum_words(ip.source_high.octets, 32) + sum_words(l3 + sizeof(Ipv6), rest) +
+                              __builtin_bswap16(static_cast<std::uint16_t>(rest)) + (std::uint32_t{ip::kUdp} << 8U);
+    const auto checksum = static_cast<std::uint16_t>(~fold(sum));
+    const std::uint16_t sent = checksum == 0 ? 0xffff : checksum;
+    std::memcpy(udp.checksum.octets, &sent, 2);
+}
+
+}  // namespace detail
+
+inline void esp_seal(Worker& worker, Burst& burst) noexcept {
+    const Snapshot& snapshot = *worker.snapshot;
+    if (snapshot.sas_out.empty()) [[likely]] { return; }
+    const TunnelInfo* tunnels = snapshot.tunnels.data();
+    const ipsec::SaOut* all = snapshot.sas_out[worker.index].data();
+    std::uint8_t slots[kBurst];
+    std::uint32_t protects = 0;
+    burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) {
+        const std::uint32_t index = burst.tunnel[slot];
+        if (index == kNowhere || (tunnels[index].flags & TunnelInfo::kProtected) == 0) { return; }
+        slots[protects++] = static_cast<std::uint8_t>(slot);
+        rte_prefetch0(&snapshot.esp_headers[index]);
+        rte_prefetch0(&worker.state.sa_states[all[index].state]);
+    });
+
+    std::uint32_t count = 0;
+    bool sums = false;
+    for (std::uint32_t k = 0; k < protects; ++k) {
+        const std::uint32_t slot = slots[k];
+        const std::uint32_t index = burst.tunnel[slot];
+        const ipsec::SaOut* sa = &all[index];
+        rte_mbuf* mbuf = burst.mbuf[slot];
+        auto* frame = rte_pktmbuf_mtod(mbuf, std::uint8_t*);
+        std::uint8_t* payload = frame + sa->skip;
+        const std::uint32_t length = mbuf->data_len - std::uint32_t{sa->skip};
+        if (sa->key == nullptr || !ipsec::may_send(worker.state.sa_states[sa->state], length, burst.now)) [[unlikely]] {
+            sa = detail::next_sa(worker, burst, slot, sa, length);
+            if (sa == nullptr) { continue; }
+        }
+        const std::uint32_t tail = ipsec::tail_octets(*sa, length);
+        if (rte_pktmbuf_tailroom(mbuf) < tail) [[unlikely]] {
+            burst.end(slot, Fate::no_tailroom);
+            continue;
+        }
+        ipsec::prefetch_key(*sa->key);
+        const std::uint8_t* delivery = frame + sizeof(ether::Header);
+        std::uint8_t tos = (tunnels[index].flags & TunnelInfo::kOuterV6) == 0
+                               ? delivery[1]
+                               : reinterpret_cast<const Ipv6*>(delivery)->traffic_class();
+        if ((sa->flags & ipsec::SaOut::kFixedDscp) != 0) {
+            tos = static_cast<std::uint8_t>(sa->dscp | (tos & ip::kEcnMask));
+        }
+        std::uint8_t* header = ipsec::prepare_seal(*sa, worker.state.sa_states[sa->state], payload, length,
+                                                   worker.crypto, worker.jobs[count++]);
+        std::memcpy(header - sizeof(TunnelHeader), snapshot.esp_headers[index].octets.data(), sizeof(TunnelHeader));
+        std::uint8_t* start = header - sa->header_length;
+        const auto whole = static_cast<unsigned>(payload + length + tail - start);
+        const unsigned outer_length = whole - static_cast<unsigned>(sizeof(ether::Header));
+        const bool six = (sa->flags & ipsec::SaOut::kOuterV6) != 0;
+        complete_outer(start + sizeof(ether::Header), six, tos, outer_length, sa->header_sum);
+        if ((sa->flags & ipsec::SaOut::kUdp) != 0) [[unlikely]] {
+            auto& udp = *reinterpret_cast<Udp*>(header - sizeof(Udp));
+            udp.length.set(static_cast<std::uint16_t>(payload + length + tail - header + sizeof(Udp)));
+            sums |= six;
+        }
+        set_frame(mbuf, start, whole);
+    }
+    worker.crypto.seal({worker.jobs, count});
+    if (sums) [[unlikely]] {
+        for (std::uint32_t k = 0; k < protects; ++k) {
+            const std::uint32_t slot = slots[k];
+            const ipsec::SaOut& sa = all[burst.tunnel[slot]];
+            if (burst.fate[slot] != Fate::live || (sa.flags & ipsec::SaOut::kUdp) == 0) { continue; }
+            if ((sa.flags & ipsec::SaOut::kOuterV6) == 0) { continue; }
+            auto* l3 = rte_pktmbuf_mtod(burst.mbuf[slot], std::uint8_t*) + sizeof(ether::Header);
+            detail::sum_udp(l3, burst.mbuf[slot]->data_len - static_cast<unsigned>(sizeof(ether::Header)));
+        }
+    }
+    burst.sweep();
+}
+
+}  // namespace peerlane::dataplane

@@ -1,0 +1,65 @@
+// The security associations of a compilation: keys, state slots, headers, the table of what is received.
+#pragma once
+
+#include <vector>
+
+#include "config/model.hpp"
+#include "dataplane/tables/snapshot.hpp"
+#include "dataplane/tables/state.hpp"
+
+namespace peerlane::dataplane {
+
+class SaCompiler {
+  public:
+    SaCompiler(Snapshot& snapshot, State& state, const Snapshot* previous, Nanoseconds now)
+        : snapshot_(snapshot), state_(state), previous_(previous), now_(now) {}
+
+    /// One protected tunnel. Returns the numbers of its inbound SAs as tunnel identities show them. Throws
+    /// std::length_error, or what make_key() throws.
+    std::vector<std::uint32_t> add(const config::VirtualNetwork& network, const PortInfo& port, std::uint32_t tunnel,
+                                   std::uint32_t name);
+    /// When all tunnels are known.
+    void finish();
+
+  private:
+    struct Taken {
+        std::uint32_t slot;
+        std::uint8_t owner;
+    };
+    Taken take(const SaKey& key, std::uint32_t tunnel, std::uint32_t spread);
+    static SaPlan plan_of(const config::Ipsec& ipsec, const SaKey& key, Taken taken, std::uint32_t tunnel,
+                          std::uint32_t name);
+    std::shared_ptr<const ipsec::Key> key(EspSuite suite, const config::Secret& secret, ipsec::Way way);
+    void add_outbound(const config::VirtualNetwork& network, const config::OutboundSa& sa, const ipsec::SaOut& common,
+                      std::uint32_t tunnel, std::uint32_t name, bool has_next, bool standby);
+    std::uint32_t add_inbound(const config::Ipsec& ipsec, const config::InboundSa& sa, std::uint32_t tunnel,
+                              std::uint32_t name, std::uint32_t spread);
+    void put(unsigned worker, std::uint32_t tunnel, const ipsec::SaOut& sa, bool standby);
+
+    Snapshot& snapshot_;
+    State& state_;
+    const Snapshot* previous_;
+    Nanoseconds now_;
+    struct Standby {
+        unsigned worker;
+        std::uint32_t tunnel;
+        ipsec::SaOut sa;
+    };
+    std::vector<Standby> standby_;
+    std::vector<table::SaTable<ipsec::SaIn>::Entry> entries_;
+};
+
+/// Control, before `snapshot` is published and whenever a reservation has grown: what its SAs may not go beyond.
+/// `reserved`: outbound sequence numbers go no further than State::sa_memory says is on disk; else as far as they can.
+void set_limits(const Snapshot& snapshot, State& state, Nanoseconds now, bool reserved);
+
+/// What the SA in `plan` has used by now.
+SaRecord record_of(const SaPlan& plan, const State& state, Nanoseconds now);
+
+/// Control, when `after` is published and no worker reads `before`: what the SAs that left have used is remembered.
+void keep_departed_sas(const Snapshot& before, const Snapshot& after, State& state, Nanoseconds now);
+
+/// Control: the clock begins at `now`, as in replay, where time is the capture's.
+void begin_lives(State& state, Nanoseconds now);
+
+}  // namespace peerlane::dataplane
