@@ -89,16 +89,18 @@ void measure_crypto(EspSuite suite, std::uint32_t size, std::size_t keys) {
     measure_after((name + ", seal").c_str(), kPackets, other_keys, [&] {
         for (std::size_t i = 0; i < kPackets; i += kBurst) { engine.seal({&jobs[i], kBurst}); }
     });
-    // Only what is authentic is decrypted: sealed anew each time.
-    const auto sealed = [&] {
+    // What is not authentic costs an AEAD the same. CBC decrypts only what is: sealed anew each time, which leaves the
+    // other keys in the caches too.
+    const auto ready = [&] {
         other_keys();
-        engine.seal(jobs);
+        if (!row(suite).counter_mode) { engine.seal(jobs); }
         for (std::size_t i = 0; i < kPackets; ++i) { jobs[i].key = opening[drawn[i]].get(); }
     };
-    measure_after((name + ", open").c_str(), kPackets, sealed, [&] {
+    measure_after((name + ", open").c_str(), kPackets, ready, [&] {
         for (std::size_t i = 0; i < kPackets; i += kBurst) { engine.open({&jobs[i], kBurst}); }
     });
-    if (!std::all_of(jobs.begin(), jobs.end(), [](const Job& job) { return job.authentic; })) {
+    const auto authentic = [](const Job& job) { return job.authentic; };
+    if (!row(suite).counter_mode && !std::all_of(jobs.begin(), jobs.end(), authentic)) {
         std::printf("not authentic\n");
     }
 }
