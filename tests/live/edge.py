@@ -58,6 +58,7 @@ def configuration(directory, access, core, workers=2, idle="sleep", customers=No
 def changed(model, step):
     """Other bandwidths, a customer in front that comes and goes, another prefix; contoso stays what it is."""
     model = copy.deepcopy(model)
+    step %= 64
     model["customers"][1]["circuits"][0]["bandwidth"] = f"{50 + step} Gbps"
     networks = model["customers"][1]["circuits"][0]["peerings"][0]["virtual_networks"]
     networks[0]["prefixes"].append(f"10.{110 + step}.0.0/16")
