@@ -81,6 +81,30 @@ class SealedFrame:
             self.lane.sa.spi, self.sequence, self.delivery.raw.hex(), self.frame().hex())
 
 
+def delivery_header(data, version):
+    """The delivery packet at the start of `data`; what is behind it is padding (RFC 4303 section 2.7)."""
+    header = 20 if version == 4 else 40
+    if len(data) < header + 4:
+        raise Drop("esp_inner_truncated")
+    if data[0] >> 4 != version or (version == 4 and data[0] & 15 < 5):
+        raise Drop("esp_inner_bad")
+    if version == 4:
+        header, total = (data[0] & 15) * 4, int.from_bytes(data[2:4], "big")
+    else:
+        total = 40 + int.from_bytes(data[4:6], "big")
+    if version == 6 and data[6] != wire.GRE:
+        raise Drop("esp_inner_bad")
+    if not header + 4 <= total <= len(data):
+        raise Drop("esp_inner_truncated")
+    try:
+        packet = wire.parse_ipv4(data) if version == 4 else wire.parse_ipv6(data)
+    except wire.Malformed as error:
+        raise Drop("esp_inner_bad") from error
+    if packet.protocol != wire.GRE or packet.fragment:
+        raise Drop("esp_inner_bad")
+    return packet
+
+
 class Ipsec:
     """All associations of an edge."""
 
@@ -145,7 +169,7 @@ class Ipsec:
     @staticmethod
     def delivery(outer, inbound, next_header, payload):
         """The delivery packet as it would have come in clear, congestion marks of the outer header merged."""
-        made, version = inbound.tunnel.ipsec, 4 if len(inbound.tunnel.local) == 4 else 6
+        made, version = inbound.tunnel.ipsec, outer.version
         if next_header == esp.DUMMY:
             raise Drop("esp_dummy")
         if made.transport:
@@ -156,20 +180,11 @@ class Ipsec:
             build = wire.ipv4 if version == 4 else wire.ipv6
             raw = build(outer.src, outer.dst, wire.GRE, payload, tos=outer.tos, ttl=outer.ttl)
             return wire.parse_ipv4(raw) if version == 4 else wire.parse_ipv6(raw)
-        if next_header != {4: 4, 6: 41}[version]:
+        if next_header not in (4, 41):
             raise Drop("esp_next_header")
-        if len(payload) < (20 if version == 4 else 40) + 4:
-            raise Drop("esp_inner_truncated")
-        parse = wire.parse_ipv4 if version == 4 else wire.parse_ipv6
-        try:
-            inner = parse(payload)
-        except wire.Malformed as error:
-            raise Drop("esp_inner_bad") from error
-        if inner.protocol != wire.GRE or inner.fragment:
-            raise Drop("esp_inner_bad")
-        if (inner.dst, inner.src) != (inbound.tunnel.local, inbound.tunnel.remote):
-            raise Drop("esp_wrong_tunnel")
+        inner = delivery_header(payload, 4 if next_header == 4 else 6)
         ecn = ECN_DECAPSULATED[(inner.tos & 3, outer.tos & 3)]
         if ecn is ECN_DROP:
             raise Drop("ecn_mismatch")
-        return parse(wire.set_tos(inner.raw, inner.tos & 0xFC | ecn))
+        merged = wire.set_tos(inner.raw, inner.tos & 0xFC | ecn)
+        return wire.parse_ipv4(merged) if inner.version == 4 else wire.parse_ipv6(merged)
