@@ -15,4 +15,8 @@ void answer(Worker& worker, Burst& burst) noexcept;
 /// worker.pieces[k - 1].
 void fragment(Worker& worker, Burst& burst) noexcept;
 
+/// gre_encap of the pieces, and esp_seal of them and of the burst in the order in which they leave, so that sequence
+/// numbers are in that order.
+void encap_pieces(Worker& worker, Burst& burst) noexcept;
+
 }  // namespace peerlane::dataplane

@@ -54,23 +54,11 @@ namespace detail {
     std::memcpy(udp.checksum.octets, &sent, 2);
 }
 
-}  // namespace detail
-
-inline void esp_seal(Worker& worker, Burst& burst) noexcept {
+/// Seals `slots`, which are of protected tunnels, and numbers them in this order.
+inline void seal_slots(Worker& worker, Burst& burst, const std::uint8_t* slots, std::uint32_t protects) noexcept {
     const Snapshot& snapshot = *worker.snapshot;
-    if (snapshot.sas_out.empty()) [[likely]] { return; }
     const TunnelInfo* tunnels = snapshot.tunnels.data();
     const ipsec::SaOut* all = snapshot.sas_out[worker.index].data();
-    std::uint8_t slots[kBurst];
-    std::uint32_t protects = 0;
-    burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) {
-        const std::uint32_t index = burst.tunnel[slot];
-        if (index == kNowhere || (tunnels[index].flags & TunnelInfo::kProtected) == 0) { return; }
-        slots[protects++] = static_cast<std::uint8_t>(slot);
-        rte_prefetch0(&snapshot.esp_headers[index]);
-        rte_prefetch0(&worker.state.sa_states[all[index].state]);
-    });
-
     std::uint32_t count = 0;
     bool sums = false;
     for (std::uint32_t k = 0; k < protects; ++k) {
@@ -82,7 +70,7 @@ inline void esp_seal(Worker& worker, Burst& burst) noexcept {
         std::uint8_t* payload = frame + sa->skip;
         const std::uint32_t length = mbuf->data_len - std::uint32_t{sa->skip};
         if (sa->key == nullptr || !ipsec::may_send(worker.state.sa_states[sa->state], length, burst.now)) [[unlikely]] {
-            sa = detail::next_sa(worker, burst, slot, sa, length);
+            sa = next_sa(worker, burst, slot, sa, length);
             if (sa == nullptr) { continue; }
         }
         const std::uint32_t tail = ipsec::tail_octets(*sa, length);
@@ -121,9 +109,33 @@ inline void esp_seal(Worker& worker, Burst& burst) noexcept {
             if (burst.fate[slot] != Fate::live || (sa.flags & ipsec::SaOut::kUdp) == 0) { continue; }
             if ((sa.flags & ipsec::SaOut::kOuterV6) == 0) { continue; }
             auto* l3 = rte_pktmbuf_mtod(burst.mbuf[slot], std::uint8_t*) + sizeof(ether::Header);
-            detail::sum_udp(l3, burst.mbuf[slot]->data_len - static_cast<unsigned>(sizeof(ether::Header)));
+            sum_udp(l3, burst.mbuf[slot]->data_len - static_cast<unsigned>(sizeof(ether::Header)));
         }
     }
+}
+
+/// Whether the packet leaves by a protected tunnel.
+[[gnu::always_inline]] inline bool is_protected(const Snapshot& snapshot, const Burst& burst,
+                                                std::uint32_t slot) noexcept {
+    const std::uint32_t index = burst.tunnel[slot];
+    return index != kNowhere && (snapshot.tunnels[index].flags & TunnelInfo::kProtected) != 0;
+}
+
+}  // namespace detail
+
+inline void esp_seal(Worker& worker, Burst& burst) noexcept {
+    const Snapshot& snapshot = *worker.snapshot;
+    if (snapshot.sas_out.empty()) [[likely]] { return; }
+    const ipsec::SaOut* all = snapshot.sas_out[worker.index].data();
+    std::uint8_t slots[kBurst];
+    std::uint32_t protects = 0;
+    burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) {
+        if (!detail::is_protected(snapshot, burst, slot)) { return; }
+        slots[protects++] = static_cast<std::uint8_t>(slot);
+        rte_prefetch0(&snapshot.esp_headers[burst.tunnel[slot]]);
+        rte_prefetch0(&worker.state.sa_states[all[burst.tunnel[slot]].state]);
+    });
+    detail::seal_slots(worker, burst, slots, protects);
     burst.sweep();
 }
 

@@ -41,4 +41,22 @@ void fragment(Worker& worker, Burst& burst) noexcept {
     burst.sweep();
 }
 
+void encap_pieces(Worker& worker, Burst& burst) noexcept {
+    for (Burst& pieces : worker.pieces) {
+        if (pieces.count == 0) { break; }
+        gre_encap(worker, pieces);
+    }
+    if (worker.snapshot->sas_out.empty()) { return; }
+    const auto seal = [&](Burst& one, std::uint8_t slot) {
+        if (slot >= one.count || one.mbuf[slot] == nullptr || one.fate[slot] != Fate::live) { return; }
+        if (detail::is_protected(*worker.snapshot, one, slot)) { detail::seal_slots(worker, one, &slot, 1); }
+    };
+    for (std::uint8_t slot = 0; slot < burst.count; ++slot) {
+        seal(burst, slot);
+        for (Burst& pieces : worker.pieces) { seal(pieces, slot); }
+    }
+    burst.sweep();
+    for (Burst& pieces : worker.pieces) { pieces.sweep(); }
+}
+
 }  // namespace peerlane::dataplane

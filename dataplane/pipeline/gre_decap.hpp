@@ -50,9 +50,10 @@ inline void parse_gre(Worker& worker, Burst& burst) noexcept {
         if ((flags & Gre::kMustBeZero) != 0 || size > length || summed) [[unlikely]] {
             const bool malformed = (flags & Gre::kMustBeZero) != 0;
             if (malformed || size > length || !detail::gre_checksum_ok(header, length)) {
-                burst.end(slot, malformed       ? Fate::gre_bad_header
-                                : size > length ? Fate::outer_truncated
-                                                : Fate::gre_bad_checksum);
+                burst.end(slot, malformed ? Fate::gre_bad_header
+                                : size > length
+                                    ? (burst.sa[slot] != 0 ? Fate::esp_inner_truncated : Fate::outer_truncated)
+                                    : Fate::gre_bad_checksum);
                 return;
             }
         }

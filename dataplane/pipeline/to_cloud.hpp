@@ -40,7 +40,11 @@ void run_to_cloud(Worker& worker, Burst& burst, Observer& observe) {
     if (burst.cuts) [[unlikely]] { fragment(worker, burst); }
     gre_encap(worker, burst);
     observe("gre_encap", burst);
-    esp_seal(worker, burst);
+    if (burst.cuts) [[unlikely]] {
+        encap_pieces(worker, burst);
+    } else {
+        esp_seal(worker, burst);
+    }
     observe("esp_seal", burst);
     if (burst.hairpins) [[unlikely]] { push_hairpins(worker, burst); }
     send_to_core(worker, burst);
@@ -48,8 +52,6 @@ void run_to_cloud(Worker& worker, Burst& burst, Observer& observe) {
     if (!burst.cuts) [[likely]] { return; }
     for (Burst& pieces : worker.pieces) {
         if (pieces.count == 0) { break; }
-        gre_encap(worker, pieces);
-        esp_seal(worker, pieces);
         push_hairpins(worker, pieces);
         send_to_core(worker, pieces);
     }

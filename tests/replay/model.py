@@ -314,7 +314,7 @@ class Predictor:
         outer, opened = self.ipsec.open(outer)
         if outer.protocol != wire.GRE:
             self.deliver_core(arrival, outer)
-        key, protocol, payload = parse_gre(outer.payload)
+        key, protocol, payload = parse_gre(outer.payload, "esp_inner_truncated" if opened else "gre: truncated")
         tunnel = self.edge.tunnels.get((outer.dst, outer.src, key))
         if opened and tunnel is not opened:
             raise Drop("esp_wrong_tunnel")

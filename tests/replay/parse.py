@@ -66,16 +66,16 @@ def martian(address):
             or (address[0] == 0xFE and address[1] & 0xC0 == 0x80))
 
 
-def parse_gre(data):
+def parse_gre(data, cut_short="gre: truncated"):
     """(key or None, protocol type, payload) of a GRE packet, RFC 2784 section 2.3 with RFC 2890."""
     if len(data) < 4:
-        raise Drop("gre: truncated")
+        raise Drop(cut_short)
     flags, protocol = struct.unpack_from("!HH", data)
     if flags & 0x4C07:
         raise Drop("gre: flags")
     size = 4 + sum(4 for bit in (0x8000, 0x2000, 0x1000) if flags & bit)
     if len(data) < size:
-        raise Drop("gre: truncated")
+        raise Drop(cut_short)
     if flags & 0x8000 and wire.ones_sum(data) != 0xFFFF:
         raise Drop("gre: checksum")
     key = struct.unpack_from("!I", data, 8 if flags & 0x8000 else 4)[0] if flags & 0x2000 else None
