@@ -52,7 +52,7 @@ class Configuration {
 };
 
 /// What differs between the two that only a restart can change: ports but for their addresses, gateways and TPID;
-/// workers, cores, idle, socket.
+/// workers, cores, idle, socket, state_dir.
 std::vector<config::Finding> needs_restart(const config::Model& running, const config::Model& wanted);
 
 }  // namespace peerlane::dataplane

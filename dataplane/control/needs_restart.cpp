@@ -37,6 +37,7 @@ class Comparison {
         if (running.cores != wanted.cores) { refuse(start(), "edge.cores has changed"); }
         if (running.idle != wanted.idle) { refuse(start(), "edge.idle has changed"); }
         if (running.socket != wanted.socket) { changed("edge.socket", running.socket, wanted.socket); }
+        if (running.state_dir != wanted.state_dir) { changed("edge.state_dir", running.state_dir, wanted.state_dir); }
     }
 
     void compare_port(const Port& running, const Port& wanted) {

@@ -171,7 +171,7 @@ class Preflight {
             if (network.ipsec) { keys += network.ipsec->outbound.size() + network.ipsec->inbound.size(); }
         });
         if (keys == 0) { return; }
-        const auto needed = ipsec::locked_octets(keys);
+        const auto needed = ipsec::locked_octets(2 * keys);  // old and new, while keys are changed
         rlimit limit{};
         getrlimit(RLIMIT_MEMLOCK, &limit);
         const bool unlimited = (capabilities_ >> kIpcLock.bit & 1U) != 0 || limit.rlim_cur == RLIM_INFINITY;
