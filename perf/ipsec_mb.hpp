@@ -27,7 +27,13 @@ class Yardstick {
 struct BareJob {
     std::uint8_t* text;
     std::uint32_t length;
-    std::uint32_t key;  // 0 .. keys - 1
+    std::uint32_t key;                     // 0 .. keys - 1
+    alignas(16) std::uint8_t nonce[16]{};  // of an AEAD, 12 octets
+};
+
+/// A key made ready for both ways. An odd number of cache lines each, or a few sets of the cache would hold them all.
+struct alignas(64) BareKey {
+    std::uint8_t octets[1088];
 };
 
 /// The calls that an application cannot avoid, and nothing around them: AES-GCM one direct call a packet, ChaCha20 a
@@ -39,9 +45,18 @@ class BareIpsec {
     /// `wide`: with AVX-512 where there is, else with AVX2 at most. Throws std::bad_alloc.
     BareIpsec(EspSuite suite, std::size_t keys, bool wide);
     ~BareIpsec();
+    /// `material`: row(suite).material() octets. Until then a key is anything.
+    void set_key(std::size_t index, std::span<const std::uint8_t> material);
+    /// From now on CBC encrypts and hashes with the wide instructions, or not.
+    void use(bool wide) noexcept;
     /// kBurst jobs at most.
     void seal(std::span<const BareJob> jobs) noexcept;
     void open(std::span<const BareJob> jobs) noexcept;
+    /// The ICVs as they ought to be, of the jobs opened last.
+    [[nodiscard]] const std::uint8_t (*icvs() const noexcept)[16];
+    [[nodiscard]] const BareKey* keys() const noexcept;
+    /// Octets that nobody can predict: AES in counter mode, kBurst blocks a call.
+    void fill_ivs(std::uint8_t (*sixteen)[16]) noexcept;
 
   private:
     struct Parts;

@@ -10,6 +10,7 @@
 #include "dataplane/pipeline/run.hpp"
 #include "dataplane/tables/compile.hpp"
 #include "dataplane/tables/state.hpp"
+#include "perf/pipeline/far_end.hpp"
 #include "perf/pipeline/floor_tables.hpp"
 #include "perf/pipeline/scenario.hpp"
 
@@ -28,17 +29,19 @@ struct Product {
     dataplane::State state{1};
     std::unique_ptr<dataplane::Snapshot> snapshot;
     std::unique_ptr<dataplane::Worker> worker;
-    std::vector<std::uint32_t> tunnel;   // state slots in the order of FloorSpec::circuits
-    std::vector<std::uint32_t> circuit;  // likewise
+    std::vector<std::uint32_t> tunnel;         // state slots in the order of FloorSpec::circuits
+    std::vector<std::uint32_t> circuit;        // likewise
+    std::vector<std::uint32_t> sa_out, sa_in;  // likewise, where tunnels are sealed
 };
 
 /// Frames in buffers. A pass over them takes the next images, so that passes differ as traffic does.
 class Buffers {
   public:
-    Buffers(std::vector<rte_mbuf*> mbufs, const Images& images) : mbufs_(std::move(mbufs)), images_(images) {}
+    Buffers(std::vector<rte_mbuf*> mbufs, const Images& images, const FloorSpec& spec, Direction direction);
 
-    /// Every buffer holds a frame as received; the images begin at number `first` (modulo their count).
-    void restore(std::size_t first) noexcept;
+    /// Every buffer holds a frame as received; the images begin at number `first` (modulo their count). What comes
+    /// sealed is sealed anew, for this side.
+    void restore(std::size_t first, Side side) noexcept;
     /// Fills what lies behind the images, once.
     void fill_payloads() noexcept;
     [[nodiscard]] const std::vector<rte_mbuf*>& mbufs() const noexcept { return mbufs_; }
@@ -47,13 +50,10 @@ class Buffers {
   private:
     std::vector<rte_mbuf*> mbufs_;
     const Images& images_;
+    std::unique_ptr<FarEnd> far_end_;  // of what comes sealed
 };
 
 inline constexpr Nanoseconds kBurstTime = 5'000;  // at 100 Gb/s a burst of 32 longest packets takes 4.3 µs
-
-/// Runs both sides over all images and compares frames, lengths, ports, counters and buckets. Throws
-/// std::runtime_error with the first difference.
-void verify(Product& product, Floor& floor, Buffers& buffers, Direction direction, const Images& images);
 
 /// One pass of each side over all buffers; `now` advances by kBurstTime a burst.
 void product_pass(Product& product, const Buffers& buffers, Direction direction, Nanoseconds& now);

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "perf/pipeline/floor_esp.hpp"
 #include "perf/pipeline/floor_steps.hpp"
 
 namespace peerlane::perf {
@@ -90,7 +91,8 @@ FloorCircuit circuit_of(const FloorSpec& spec, const FloorSpec::Circuit& circuit
 
 FloorTunnel tunnel_of(const FloorSpec& spec, const FloorSpec::Circuit& circuit) {
     FloorTunnel made{};
-    made.mtu = static_cast<std::uint16_t>(spec.core_mtu - 28);
+    const unsigned room = spec.suite ? esp_fits(*spec.suite, spec.core_mtu - 20U) : spec.core_mtu;
+    made.mtu = static_cast<std::uint16_t>(room - 28);
     made.port = spec.core_port;
     put_macs(made.header, spec.gateway_mac, spec.core_mac);
     put16(made.header + 12, 0x0800);
@@ -159,6 +161,9 @@ Floor::Floor(const FloorSpec& spec)
     }
     tallies_customer.resize(vrfs.size());
     fill_buckets(*this, spec);
+    if (!spec.suite) { return; }
+    way = row(*spec.suite).authentication_key == 0 ? FloorWay::aead : FloorWay::cbc;
+    esp = std::make_shared<FloorEsp>(spec);
 }
 
 }  // namespace peerlane::perf

@@ -8,9 +8,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <vector>
 
 #include "lib/base/address.hpp"
+#include "lib/base/esp_suite.hpp"
 #include "perf/pipeline/huge_vector.hpp"
 
 namespace peerlane::perf {
@@ -21,18 +24,21 @@ struct FloorSpec {
     std::uint16_t access_mtu = 0, core_mtu = 0;
     std::uint8_t access_port = 0, core_port = 0;
     std::uint16_t service_tpid = 0;
-    Ip4 local;                  // of every tunnel
-    Prefix4 subnet;             // of every link
-    Ip4 edge;                   // our address in it
-    std::uint64_t rate = 0;     // bit/s of every circuit
-    std::uint64_t burst = 0;    // octets
-    std::uint8_t overhead = 0;  // octets of accounting beyond the IP length
+    Ip4 local;                      // of every tunnel
+    Prefix4 subnet;                 // of every link
+    Ip4 edge;                       // our address in it
+    std::uint64_t rate = 0;         // bit/s of every circuit
+    std::uint64_t burst = 0;        // octets
+    std::uint8_t overhead = 0;      // octets of accounting beyond the IP length
+    std::optional<EspSuite> suite;  // of every tunnel; tunnel mode
     struct Circuit {
         std::uint16_t service_vlan = 0, vlan = 0;
         Mac customer_mac;
         Ip4 remote;
         std::uint32_t key = 0;
         std::vector<Prefix4> customer, cloud;
+        std::uint32_t spi_out = 0, spi_in = 0;
+        std::vector<std::uint8_t> key_out, key_in;  // as configured, with salt or authentication key
     };
     std::vector<Circuit> circuits;
 };
@@ -91,6 +97,9 @@ struct FloorPort {
     std::uint64_t received, sent, dropped;
 };
 
+struct FloorEsp;  // floor_esp.hpp
+enum class FloorWay : std::uint8_t { clear, aead, cbc };
+
 struct Floor {
     explicit Floor(const FloorSpec& spec);
 
@@ -110,6 +119,8 @@ struct Floor {
     HugeVector<FloorBucket> buckets;
     std::uint64_t hash_factor = 0;
     unsigned hash_shift = 0;
+    FloorWay way = FloorWay::clear;
+    std::shared_ptr<FloorEsp> esp;     // unless clear
     std::array<FloorPort, 2> ports{};  // 0: access, 1: core
 };
 

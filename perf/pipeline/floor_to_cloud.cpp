@@ -1,9 +1,12 @@
+#include "perf/pipeline/floor_esp.hpp"
 #include "perf/pipeline/floor_steps.hpp"
 
 namespace peerlane::perf {
+namespace {
 
-void floor_to_cloud(Floor& floor, rte_mbuf* const* packets, unsigned count, std::uint64_t now,
-                    std::uint8_t* out_port) noexcept {
+template <FloorWay kWay>
+void to_cloud(Floor& floor, rte_mbuf* const* packets, unsigned count, std::uint64_t now,
+              std::uint8_t* out_port) noexcept {
     std::uint8_t* ip[kFloorBurst];
     std::uint32_t source[kFloorBurst], destination[kFloorBurst];
     std::uint16_t circuit[kFloorBurst], tunnel[kFloorBurst], length[kFloorBurst];
@@ -16,6 +19,8 @@ void floor_to_cloud(Floor& floor, rte_mbuf* const* packets, unsigned count, std:
     const auto* vrfs = floor.vrfs.data();
     auto* circuits = floor.to_cloud.data();
     auto* tunnels = floor.tunnels.data();
+    [[maybe_unused]] auto* esp = floor.esp.get();
+    [[maybe_unused]] unsigned jobs = 0;
 
     for (unsigned i = 0; i < count; ++i) {
         prefetch_frame(packets, i, count);
@@ -54,6 +59,13 @@ void floor_to_cloud(Floor& floor, rte_mbuf* const* packets, unsigned count, std:
         tunnel[i] = static_cast<std::uint16_t>(index);
         __builtin_prefetch(&tunnels[index]);
         __builtin_prefetch(ip[i] - 42);
+        if constexpr (kWay != FloorWay::clear) {
+            __builtin_prefetch(&esp->sas_out[index], 1);
+            __builtin_prefetch(esp->sas_out[index].header);
+            __builtin_prefetch(ip[i] - 86);
+            __builtin_prefetch(ip[i] + length[i]);
+            prefetch_key(esp->out.keys()[index]);
+        }
     }
     for (unsigned i = 0; i < count; ++i) {
         auto& out = tunnels[tunnel[i]];
@@ -73,15 +85,38 @@ void floor_to_cloud(Floor& floor, rte_mbuf* const* packets, unsigned count, std:
         store(l3 - 26, outer);
         const std::uint32_t sum = std::uint32_t{out.sum} + outer + (tos << 8U);
         store(l3 - 18, static_cast<std::uint16_t>(~(sum + (sum >> 16U))));
-        set_frame(*packets[i], l3 - 42, total + 42);
+        if constexpr (kWay == FloorWay::clear) {
+            set_frame(*packets[i], l3 - 42, total + 42);
+        } else if (!wrap < kWay == FloorWay::aead > (*esp, tunnel[i], *packets[i], l3 - 28, total + 28, tos, now,
+                                                     esp->jobs[jobs++])) [[unlikely]] {
+            --jobs;
+            out_port[i] = 0xff;
+            dropped |= std::uint64_t{1} << i;
+            continue;
+        }
         out.packets++;
         out.bytes += total;
         out_port[i] = out.port;
     }
+    if constexpr (kWay != FloorWay::clear) { esp->out.seal({esp->jobs, jobs}); }
     const auto lost = static_cast<unsigned>(std::popcount(dropped));
     floor.ports[0].received += count;
     floor.ports[0].dropped += lost;
     floor.ports[0].sent += count - lost;
+}
+
+}  // namespace
+
+void floor_to_cloud(Floor& floor, rte_mbuf* const* packets, unsigned count, std::uint64_t now,
+                    std::uint8_t* out_port) noexcept {
+    switch (floor.way) {
+        case FloorWay::clear:
+            return to_cloud<FloorWay::clear>(floor, packets, count, now, out_port);
+        case FloorWay::aead:
+            return to_cloud<FloorWay::aead>(floor, packets, count, now, out_port);
+        case FloorWay::cbc:
+            return to_cloud<FloorWay::cbc>(floor, packets, count, now, out_port);
+    }
 }
 
 }  // namespace peerlane::perf

@@ -1,3 +1,4 @@
+#include "perf/pipeline/floor_esp.hpp"
 #include "perf/pipeline/floor_steps.hpp"
 
 namespace peerlane::perf {
@@ -15,10 +16,9 @@ constexpr std::uint8_t kMerge[16] = {0, 0, 0, 4, 1, 1, 1, 3, 2, 1, 2, 3, 3, 3, 3
     return true;
 }
 
-}  // namespace
-
-void floor_to_customer(Floor& floor, rte_mbuf* const* packets, unsigned count, std::uint64_t now,
-                       std::uint8_t* out_port) noexcept {
+template <FloorWay kWay>
+void to_customer(Floor& floor, rte_mbuf* const* packets, unsigned count, std::uint64_t now,
+                 std::uint8_t* out_port) noexcept {
     std::uint8_t* ip[kFloorBurst];
     const FloorBucket* bucket[kFloorBurst];
     std::uint32_t destination[kFloorBurst];
@@ -31,14 +31,34 @@ void floor_to_customer(Floor& floor, rte_mbuf* const* packets, unsigned count, s
     const auto* vrfs = floor.vrfs.data();
     auto* circuits = floor.to_customer.data();
     auto* tallies = floor.tallies_customer.data();
+    [[maybe_unused]] auto* esp = floor.esp.get();
+    [[maybe_unused]] unsigned opened = 0;
+    if constexpr (kWay != FloorWay::clear) {
+        dropped = floor_open < kWay == FloorWay::aead > (*esp, mac, limit, packets, count, now);
+    }
 
     for (unsigned i = 0; i < count; ++i) {
-        prefetch_frame(packets, i, count);
         const rte_mbuf& mbuf = *packets[i];
         auto* frame = static_cast<std::uint8_t*>(mbuf.buf_addr) + mbuf.data_off;
-        const unsigned octets = mbuf.data_len;
+        unsigned octets = mbuf.data_len;
         auto* outer = frame + 14;
-        auto* l3 = frame + 42;
+        bool good = true;
+        unsigned outer_tos = 0;
+        if constexpr (kWay == FloorWay::clear) {
+            prefetch_frame(packets, i, count);
+            good = (((load<std::uint64_t>(frame) ^ mac) << 16U) == 0) && mbuf.nb_segs == 1 && octets >= 62 &&
+                   load<std::uint16_t>(frame + 12) == 0x0008;
+            outer_tos = outer[1];
+        } else if ((dropped >> i & 1U) == 0) [[likely]] {
+            const unsigned inside = unwrap(*esp, opened);
+            outer = esp->jobs[opened++].text;
+            good = inside >= 48;
+            octets = inside + 14;
+            // The mark of the ESP packet goes to the delivery header first (RFC 6040 §4.2).
+            outer_tos = kMerge[(outer[1] & 3U) * 4 + (esp->tos[i] & 3U)];
+            good = good && outer_tos != 4;
+        }
+        auto* l3 = outer + 28;
         const unsigned outer_total = __builtin_bswap16(load<std::uint16_t>(outer + 2));
         const unsigned total = __builtin_bswap16(load<std::uint16_t>(l3 + 2));
         const auto* home = &buckets[bucket_of(floor, load<std::uint32_t>(outer + 16), load<std::uint32_t>(outer + 12),
@@ -48,13 +68,12 @@ void floor_to_customer(Floor& floor, rte_mbuf* const* packets, unsigned count, s
         const auto gre = load<std::uint32_t>(outer + 20) & ~0xf803U;
         const auto to = __builtin_bswap32(load<std::uint32_t>(l3 + 16));
         const auto from = __builtin_bswap32(load<std::uint32_t>(l3 + 12));
-        bool good = (((load<std::uint64_t>(frame) ^ mac) << 16U) == 0) && mbuf.nb_segs == 1 && octets >= 62 &&
-                    load<std::uint16_t>(frame + 12) == 0x0008 && outer[0] == 0x45 && outer[9] == 47 &&
-                    outer_total >= 48 && outer_total <= octets - 14 && outer_total <= limit &&
-                    ((load<std::uint16_t>(outer + 6) & 0xff3fU) == 0) && folded(header_sum(outer)) == 0xffff &&
-                    gre == 0x0008'0020U && forwardable(l3, total, outer_total - 28, 0xffff, from, to);
+        good = good && outer[0] == 0x45 && outer[9] == 47 && outer_total >= 48 && outer_total <= octets - 14 &&
+               outer_total <= limit && ((load<std::uint16_t>(outer + 6) & 0xff3fU) == 0) &&
+               folded(header_sum(outer)) == 0xffff && gre == 0x0008'0020U &&
+               forwardable(l3, total, outer_total - 28, 0xffff, from, to);
         const unsigned inner_ecn = l3[1] & 3U;
-        const unsigned ecn = kMerge[inner_ecn * 4 + (outer[1] & 3U)];
+        const unsigned ecn = kMerge[inner_ecn * 4 + (outer_tos & 3U)];
         if (ecn != inner_ecn) [[unlikely]] { good = good && remark(l3, ecn); }
         dropped |= std::uint64_t{!good} << i;
         ip[i] = l3;
@@ -67,6 +86,8 @@ void floor_to_customer(Floor& floor, rte_mbuf* const* packets, unsigned count, s
         const unsigned id = match(*bucket[i], load<std::uint32_t>(outer + 16), load<std::uint32_t>(outer + 12),
                                   load<std::uint32_t>(outer + 24));
         dropped |= std::uint64_t{id == 0} << i;
+        // Sealed under an SA of this tunnel's.
+        if constexpr (kWay != FloorWay::clear) { dropped |= std::uint64_t{id != esp->sa[i]} << i; }
         tunnel[i] = static_cast<std::uint16_t>(id);
         prefetch(vrfs[id]);
         __builtin_prefetch(&tallies[id]);
@@ -99,6 +120,20 @@ void floor_to_customer(Floor& floor, rte_mbuf* const* packets, unsigned count, s
     floor.ports[1].received += count;
     floor.ports[1].dropped += lost;
     floor.ports[1].sent += count - lost;
+}
+
+}  // namespace
+
+void floor_to_customer(Floor& floor, rte_mbuf* const* packets, unsigned count, std::uint64_t now,
+                       std::uint8_t* out_port) noexcept {
+    switch (floor.way) {
+        case FloorWay::clear:
+            return to_customer<FloorWay::clear>(floor, packets, count, now, out_port);
+        case FloorWay::aead:
+            return to_customer<FloorWay::aead>(floor, packets, count, now, out_port);
+        case FloorWay::cbc:
+            return to_customer<FloorWay::cbc>(floor, packets, count, now, out_port);
+    }
 }
 
 }  // namespace peerlane::perf

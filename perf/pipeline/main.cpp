@@ -4,20 +4,24 @@
 #include <rte_cycles.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <fstream>
-#include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "perf/pipeline/measure.hpp"
 #include "perf/pipeline/ring_worker.hpp"
+#include "perf/pipeline/verify.hpp"
 
 namespace peerlane::perf {
 namespace {
 
 struct Options {
     std::string direction = "both";
-    std::vector<unsigned> sizes{64, 512, 1420};
+    std::vector<std::string> suites{"none"};
+    std::vector<std::string> sizes{"64", "512", "1420"};
     std::vector<unsigned> circuits{1, 100, 1000, 4000};
     std::vector<unsigned> buffers{256, 8192};
     unsigned windows = 0;
@@ -28,6 +32,28 @@ struct Options {
 };
 
 constexpr unsigned kImages = 16384;
+
+unsigned octets(const std::string& size) {
+    if (size == "imix") { return kImix; }
+    unsigned value = 0;
+    const auto [end, error] = std::from_chars(size.data(), size.data() + size.size(), value);
+    if (error != std::errc{} || *end != 0 || value == kImix) { throw std::invalid_argument("no such size: " + size); }
+    return value;
+}
+
+/// The suites asked for, none of them for the tunnels in clear.
+std::vector<std::optional<EspSuite>> suites(const Options& options) {
+    std::vector<std::optional<EspSuite>> chosen;
+    for (const auto& name : options.suites) {
+        const auto before = chosen.size();
+        if (name == "none") { chosen.emplace_back(); }
+        for (std::size_t i = 0; i < kEspSuites.size(); ++i) {
+            if (name == "all" || name == kEspSuites[i].name) { chosen.emplace_back(static_cast<EspSuite>(i)); }
+        }
+        if (chosen.size() == before) { throw std::invalid_argument("no such suite: " + name); }
+    }
+    return chosen;
+}
 
 /// As many windows as make a million packets a side.
 unsigned windows_for(const Options& options, unsigned buffers) {
@@ -64,9 +90,10 @@ nlohmann::ordered_json as_json(const Row& row) {
         stages[stage.name] = stage.median;
         stages_min[stage.name] = stage.minimum;
     }
+    const auto size = row.size == "imix" ? nlohmann::ordered_json(row.size) : nlohmann::ordered_json(octets(row.size));
     return {{"direction", row.direction},
-            {"suite", "none"},
-            {"size", row.size},
+            {"suite", row.suite},
+            {"size", size},
             {"circuits", row.circuits},
             {"buffers", row.buffers},
             {"cycles_median", row.cycles_median},
@@ -80,54 +107,75 @@ nlohmann::ordered_json as_json(const Row& row) {
 }
 
 void print(const Row& row) {
-    fmt::print("{:<12} {:>5} {:>8} {:>7} {:>8.1f} {:>8.1f} {:>8.1f} {:>6.2f} {:>9.1f} ", row.direction, row.size,
-               row.circuits, row.buffers, row.cycles_median, row.cycles_min, row.floor_median, row.ratio,
-               row.yardstick);
+    fmt::print("{:<12} {:<28} {:>5} {:>8} {:>7} {:>8.1f} {:>8.1f} {:>8.1f} {:>6.2f} {:>9.1f} ", row.direction,
+               row.suite, row.size, row.circuits, row.buffers, row.cycles_median, row.cycles_min, row.floor_median,
+               row.ratio, row.yardstick);
     for (const auto& stage : row.stages) { fmt::print(" {} {:.1f}/{:.1f}", stage.name, stage.median, stage.minimum); }
     fmt::print("\n");
     std::fflush(stdout);
 }
 
+/// A point of the grid.
+struct Point {
+    Direction direction;
+    std::optional<EspSuite> suite;
+    unsigned circuits;
+    std::string size;
+    unsigned buffers;
+};
+
+std::vector<Point> points(const Options& options) {
+    std::vector<Point> all;
+    for (const auto direction : {Direction::to_cloud, Direction::to_customer}) {
+        const std::string name = direction == Direction::to_cloud ? "to_cloud" : "to_customer";
+        if (options.direction != "both" && options.direction != name) { continue; }
+        for (const auto suite : suites(options)) {
+            for (const auto circuits : options.circuits) {
+                for (const auto& size : options.sizes) {
+                    for (const auto buffers : options.buffers) {
+                        all.push_back({direction, suite, circuits, size, buffers});
+                    }
+                }
+            }
+        }
+    }
+    return all;
+}
+
 int run(const Options& options) {
+    const auto grid = points(options);
     start_memory(options.huge);
     pin(options.core);
-    std::map<unsigned, std::vector<rte_mbuf*>> mbufs;
     const auto most = *std::max_element(options.buffers.begin(), options.buffers.end());
     const auto pool = make_buffers(most, options.huge);
     Yardstick yardstick;
     nlohmann::ordered_json rows = nlohmann::ordered_json::array();
     if (!options.verify_only) {
-        fmt::print("{:<12} {:>5} {:>8} {:>7} {:>8} {:>8} {:>8} {:>6} {:>9}  {}\n", "direction", "size", "circuits",
-                   "buffers", "median", "minimum", "floor", "ratio", "yardstick", "stages (median/minimum)");
+        fmt::print("{:<12} {:<28} {:>5} {:>8} {:>7} {:>8} {:>8} {:>8} {:>6} {:>9}  {}\n", "direction", "suite", "size",
+                   "circuits", "buffers", "median", "minimum", "floor", "ratio", "yardstick",
+                   "stages (median/minimum)");
     }
-    for (const auto direction : {Direction::to_cloud, Direction::to_customer}) {
-        const std::string name = direction == Direction::to_cloud ? "to_cloud" : "to_customer";
-        if (options.direction != "both" && options.direction != name) { continue; }
-        for (const auto circuits : options.circuits) {
-            const auto spec = make_spec(circuits);
-            for (const auto size : options.sizes) {
-                const auto images = make_images(spec, direction, size, kImages);
-                for (const auto count : options.buffers) {
-                    Product product(spec);
-                    Floor floor(spec);
-                    Buffers buffers({pool.begin(), pool.begin() + count}, images);
-                    verify(product, floor, buffers, direction, images);
-                    if (options.verify_only) {
-                        fmt::print("{} {} octets, {} circuits, {} buffers: pipeline and floor agree\n", name, size,
-                                   circuits, count);
-                        continue;
-                    }
-                    Row row;
-                    row.direction = name;
-                    row.size = size;
-                    row.circuits = circuits;
-                    row.buffers = count;
-                    measure(product, floor, buffers, direction, yardstick, windows_for(options, count), row);
-                    print(row);
-                    rows.push_back(as_json(row));
-                }
-            }
+    for (const auto& point : grid) {
+        const auto spec = make_spec(point.circuits, point.suite);
+        const auto images = make_images(spec, point.direction, octets(point.size), kImages);
+        Product product(spec);
+        Floor floor(spec);
+        Buffers buffers({pool.begin(), pool.begin() + point.buffers}, images, spec, point.direction);
+        Row row;
+        row.direction = point.direction == Direction::to_cloud ? "to_cloud" : "to_customer";
+        row.suite = point.suite ? peerlane::row(*point.suite).name : "none";
+        row.size = point.size;
+        row.circuits = point.circuits;
+        row.buffers = point.buffers;
+        verify(product, floor, buffers, point.direction, images);
+        if (options.verify_only) {
+            fmt::print("{} {} {} octets, {} circuits, {} buffers: pipeline and floor agree\n", row.direction, row.suite,
+                       row.size, row.circuits, row.buffers);
+            continue;
         }
+        measure(product, floor, buffers, point.direction, yardstick, windows_for(options, point.buffers), row);
+        print(row);
+        rows.push_back(as_json(row));
     }
     if (!options.json.empty()) {
         nlohmann::ordered_json all{{"machine", machine()}, {"rows", rows}};
@@ -150,12 +198,12 @@ int run_worker(const Options& options) {
     for (const auto circuits : options.circuits) {
         const auto spec = make_spec(circuits);
         for (const auto direction : {Direction::to_cloud, Direction::to_customer}) {
-            for (const auto size : options.sizes) {
-                const auto images = make_images(spec, direction, size, kImages);
+            for (const auto& size : options.sizes) {
+                const auto images = make_images(spec, direction, octets(size), kImages);
                 for (const auto count : options.buffers) {
                     Product product(spec);
                     Floor floor(spec);
-                    Buffers buffers({pool.begin(), pool.begin() + count}, images);
+                    Buffers buffers({pool.begin(), pool.begin() + count}, images, spec, direction);
                     verify(product, floor, buffers, direction, images);
                     RingWorker worker(product, buffers.mbufs());
                     const auto windows = windows_for(options, count);
@@ -185,8 +233,11 @@ int main(int argc, char** argv) {
     pipeline->add_option("--direction", options.direction)
         ->check(CLI::IsMember({"to_cloud", "to_customer", "both"}))
         ->capture_default_str();
+    pipeline->add_option("--suite", options.suites, "all, none, or names: sealed and opened under these")
+        ->delimiter(',')
+        ->capture_default_str();
     for (auto* command : {pipeline, worker}) {
-        command->add_option("--sizes", options.sizes, "inner IP lengths, octets")
+        command->add_option("--sizes", options.sizes, "inner IP lengths, octets; imix: 64, 576 and 1420 at 7:4:1")
             ->delimiter(',')
             ->capture_default_str();
         command->add_option("--circuits", options.circuits)->delimiter(',')->capture_default_str();

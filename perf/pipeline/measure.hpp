@@ -5,14 +5,14 @@
 #include <utility>
 #include <vector>
 
-#include "perf/pipeline/bench.hpp"
 #include "perf/ipsec_mb.hpp"
+#include "perf/pipeline/bench.hpp"
 
 namespace peerlane::perf {
 
 struct Row {
-    std::string direction;
-    unsigned size = 0, circuits = 0, buffers = 0;
+    std::string direction, suite, size;
+    unsigned circuits = 0, buffers = 0;
     double cycles_median = 0, cycles_min = 0;
     double floor_median = 0, floor_min = 0;
     double ratio = 0;      // of the medians

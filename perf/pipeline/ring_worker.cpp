@@ -87,7 +87,7 @@ double RingWorker::measure(Buffers& buffers, Direction direction, unsigned windo
     std::vector<void*> sent(count);
     std::vector<double> samples;
     for (unsigned window = 0; window < windows; ++window) {
-        buffers.restore(std::size_t{window} * count);
+        buffers.restore(std::size_t{window} * count, Side::pipeline);
         if (rte_ring_enqueue_bulk(in, packets.data(), count, nullptr) != count) {
             throw std::runtime_error(fmt::format("a ring holds at most {} packets", kPlaces - 1));
         }

@@ -7,6 +7,7 @@
 #include <random>
 #include <stdexcept>
 
+#include "perf/pipeline/floor_esp.hpp"
 #include "perf/pipeline/floor_steps.hpp"
 
 namespace peerlane::perf {
@@ -57,7 +58,7 @@ std::string list(const std::vector<Prefix4>& prefixes) {
 
 }  // namespace
 
-FloorSpec make_spec(unsigned circuits) {
+FloorSpec make_spec(unsigned circuits, std::optional<EspSuite> suite) {
     if (circuits == 0 || circuits > 4094) { throw std::invalid_argument("circuits: 1 .. 4094, as there are S-VIDs"); }
     FloorSpec spec;
     spec.access_mac = parse_mac("02:00:00:00:0a:01").value();
@@ -73,6 +74,13 @@ FloorSpec make_spec(unsigned circuits) {
     spec.edge = address("172.16.0.2");
     spec.rate = 100'000'000'000;
     spec.burst = 250'000'000;
+    spec.suite = suite;
+    std::mt19937_64 keys(0x6b657973);
+    const auto key = [&] {
+        std::vector<std::uint8_t> octets(row(*suite).material());
+        for (auto& octet : octets) { octet = static_cast<std::uint8_t>(keys()); }
+        return octets;
+    };
     for (unsigned i = 0; i < circuits; ++i) {
         FloorSpec::Circuit circuit;
         circuit.service_vlan = static_cast<std::uint16_t>(1 + i);
@@ -86,6 +94,12 @@ FloorSpec make_spec(unsigned circuits) {
         for (const char* text :
              {"10.100.0.0/16", "10.102.0.0/16", "10.104.16.0/20", "10.106.7.0/24", "172.20.0.0/16"}) {
             circuit.cloud.push_back(prefix(text));
+        }
+        if (suite) {
+            circuit.spi_out = 0x1001 + i;
+            circuit.spi_in = 0x2001'0000 + i;
+            circuit.key_out = key();
+            circuit.key_in = key();
         }
         spec.circuits.push_back(std::move(circuit));
     }
@@ -114,12 +128,19 @@ std::string configuration_text(const FloorSpec& spec) {
                        i, circuit.service_vlan, spec.rate / 1'000'000'000, spec.burst / 1000, circuit.vlan,
                        to_string(spec.subnet), to_string(circuit.customer_mac), list(circuit.customer),
                        list(circuit.cloud), to_string(spec.local), to_string(circuit.remote), circuit.key);
+        if (!spec.suite) { continue; }
+        fmt::format_to(out,
+                       "                ipsec: {{ suite: {}, outbound: {{ spi: {}, key: \"{:02x}\" }},\n"
+                       "                         inbound: {{ spi: {}, key: \"{:02x}\" }}, replay_window: {} }}\n",
+                       row(*spec.suite).name, circuit.spi_out, fmt::join(circuit.key_out, ""), circuit.spi_in,
+                       fmt::join(circuit.key_in, ""), kFloorWindow);
     }
     return text;
 }
 
-Images make_images(const FloorSpec& spec, Direction direction, unsigned inner_octets, unsigned count) {
-    std::mt19937_64 random(0x5eed + inner_octets);
+Images make_images(const FloorSpec& spec, Direction direction, unsigned size, unsigned count) {
+    constexpr unsigned kMixture[] = {64, 64, 64, 64, 64, 64, 64, 576, 576, 576, 576, 1'420};
+    std::mt19937_64 random(0x5eed + size);
     const auto below = [&](std::uint64_t n) { return random() % n; };
     const auto host = [&](const std::vector<Prefix4>& prefixes) {
         const auto& one = prefixes[below(prefixes.size())];
@@ -127,12 +148,12 @@ Images make_images(const FloorSpec& spec, Direction direction, unsigned inner_oc
     };
     const bool to_cloud = direction == Direction::to_cloud;
     Images images;
-    images.inner_octets = inner_octets;
-    images.frame_octets = inner_octets + (to_cloud ? 22 : 42);
-    if (inner_octets < 28 || inner_octets > spec.access_mtu) { throw std::invalid_argument("sizes: 28 .. 1600"); }
+    if (size != kImix && (size < 28 || size > spec.access_mtu)) { throw std::invalid_argument("sizes: 28 .. 1600"); }
     for (unsigned n = 0; n < count; ++n) {
         Image image{};
-        const auto& circuit = spec.circuits[below(spec.circuits.size())];
+        const auto chosen = below(spec.circuits.size());
+        const auto& circuit = spec.circuits[chosen];
+        const unsigned inner_octets = size != kImix ? size : kMixture[below(std::size(kMixture))];
         const auto customer = host(circuit.customer);
         const auto cloud = host(circuit.cloud);
         const Mac neighbour{{2, 0, 0, 9, 9, static_cast<std::uint8_t>(below(256))}};
@@ -145,6 +166,7 @@ Images make_images(const FloorSpec& spec, Direction direction, unsigned inner_oc
                  static_cast<unsigned>(below(65536)),
                  below(2) == 0};
         auto* at = image.octets;
+        std::uint8_t tos = 0;
         if (to_cloud) {
             put_ethernet(at, spec.access_mac, neighbour, spec.service_tpid);
             put16(at + 14, circuit.service_vlan);
@@ -155,9 +177,10 @@ Images make_images(const FloorSpec& spec, Direction direction, unsigned inner_oc
         } else {
             // The other end copied the TOS octet; now and then the network marked congestion.
             const bool marked = below(64) == 0 && (inner.tos & 3U) != 0;
+            tos = static_cast<std::uint8_t>(inner.tos | (marked ? 3U : 0U));
             put_ethernet(at, spec.core_mac, neighbour, 0x0800);
             put_ip(at + 14,
-                   {circuit.remote, spec.local, inner_octets + 28, 47, inner.tos | (marked ? 3U : 0U), 60, 0, true});
+                   {circuit.remote, spec.local, inner_octets + 28, 47, spec.suite ? inner.tos : tos, 60, 0, true});
             put16(at + 34, 0x2000);
             put16(at + 36, 0x0800);
             put32(at + 38, circuit.key);
@@ -165,6 +188,9 @@ Images make_images(const FloorSpec& spec, Direction direction, unsigned inner_oc
         }
         put_ip(at, inner);
         images.image.push_back(image);
+        images.frame_octets.push_back(static_cast<std::uint16_t>(inner_octets + (to_cloud ? 22 : 42)));
+        images.circuit.push_back(static_cast<std::uint16_t>(chosen));
+        images.tos.push_back(tos);
     }
     return images;
 }
