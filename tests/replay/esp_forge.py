@@ -112,8 +112,7 @@ def insides(forge, other):
     gre = packets.gre(key, inner)
     head = 4 if key is None else 8
     for size in range(head):
-        reason = "esp_inner_truncated"
-        yield forge.sealed(forge.plain(forge.delivery(gre[:size]))[1]), reason
+        yield forge.sealed(forge.plain(forge.delivery(gre[:size]))[1]), "esp_inner_truncated"
     wrong_keys = {None, 0, 1, 0xFFFFFFFF, other.tunnel.key, (key or 0) ^ 1, (key or 0) ^ 0x80000000} - {key}
     for wrong in sorted(wrong_keys, key=str):
         yield forge.sealed(forge.plain(forge.delivery(packets.gre(wrong, inner)))[1]), "esp_wrong_tunnel"

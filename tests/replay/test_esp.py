@@ -14,7 +14,7 @@ import esp_scapy
 import esp_scenario
 import packets
 import wire
-from esp_case import PORTS, EspCase
+from esp_case import PORTS, START, EspCase
 from esp_traffic import EspTraffic, esp_fates
 from test_predict import owner_numbers
 
@@ -116,6 +116,21 @@ class Esp(EspCase):
         edge = self.load()
         frames = EspTraffic(edge, owner_numbers(edge), 8).run(500, 1000)
         self.assertEqual(self.replay(frames), self.replay(frames))
+
+    def test_bursts_change_nothing(self):
+        """The same frames come out, in the same order and numbered alike, however many come in at once."""
+        edge = self.load()
+        for way in ("to_cloud", "to_customer"):
+            traffic = EspTraffic(edge, owner_numbers(edge), 9)
+            frames = [getattr(traffic, way)() for _ in range(1500)]
+            results = []
+            for together in (1, 3, 40, 1500):
+                outputs, document = self.replay([(START + number // together, *frame)
+                                                 for number, frame in enumerate(frames)])
+                results.append(({port: [frame for _, frame in found] for port, found in outputs.items()},
+                                document["ports"], document["circuits"] if way == "to_cloud" else None))
+            for result in results[1:]:
+                self.assertTrue(result == results[0], way)
 
     def test_says_what_its_output_is_worth(self):
         """Sequence numbers begin at 1 under keys that may be live: nonces that a real edge uses too."""

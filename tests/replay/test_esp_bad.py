@@ -13,7 +13,7 @@ from esp_case import PORTS, START, EspCase
 from esp_forge import Forge
 from esp_model import Window
 
-OF_THE_PORT = {"esp_unknown_spi", "esp_encapsulation", "nat_keepalive", "outer_truncated"}
+OF_THE_PORT = {"esp_unknown_spi", "esp_encapsulation", "nat_keepalive"}
 
 
 class Bad(EspCase):

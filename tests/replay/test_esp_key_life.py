@@ -153,6 +153,25 @@ class KeyLife(EspCase):
         self.assertEqual(document["drops"], {"esp_bad_icv": 100})
         self.assertEqual(len(outputs["access0"]), 10)
 
+    def test_a_limit_within_a_cut_packet(self):
+        """Every piece is a packet of the key; those behind the limit are lost by name, wherever a burst ends."""
+        for limit in range(1, 5):
+            self.start(hard={"packets": limit})
+            for times in ([0, 0, 0], [0, 1, 2]):
+                frames = []
+                for now, size in zip(times, (1480, 100, 1480)):
+                    raw = packets.ip(CUSTOMER[4], CLOUD[4], 253, packets.filler(0, size), df=False, ident=7)
+                    frames.append((START + now, "access0", self.access_frame(self.tunnel, raw)))
+                outputs, document = self.replay(frames)
+                sizes = [len(packet) for _, _, _, packet in self.sealed(outputs)]
+                sequences = [struct.unpack_from("!I", packet, 4)[0] for _, _, _, packet in self.sealed(outputs)]
+                self.assertEqual(sequences, list(range(1, limit + 1)))
+                self.assertEqual([size > 1000 for size in sizes], [True, False, False, True][:limit])
+                self.assertEqual(document["drops"], {"sa_expired": 5 - limit})
+                counts = document["ports"]["access0"]
+                self.assertEqual([counts[key] for key in ("received", "originated", "sent", "dropped")],
+                                 [3, 2, limit, 5 - limit])
+
     def next_key(self, times, first, found, document):
         """The first `first` packets under the first key, the others under the second, both counted from 1."""
         self.assertEqual(document["drops"], {})
