@@ -46,6 +46,7 @@ void SaUpkeep::open(const config::Model& model) {
     bool any = false;
     config::each_network(model, [&](const config::VirtualNetwork& network) { any |= network.ipsec.has_value(); });
     const bool needed = needs_store(model);
+    grow_older();
     if (!any || store_ || (tried_ && !needed)) { return; }
     tried_ = true;
     try {
@@ -56,7 +57,24 @@ void SaUpkeep::open(const config::Model& model) {
             failure.problem);
         return;
     }
-    for (const auto& [key, record] : store_->loaded()) { state_.sa_memory.try_emplace(key, record); }
+    for (const auto& [key, record] : store_->loaded()) {
+        auto& known = state_.sa_memory.try_emplace(key, record).first->second;
+        known.sequence = std::max(known.sequence, record.sequence);
+    }
+}
+
+/// Keys that are not in use grow older too.
+void SaUpkeep::grow_older() {
+    const auto now = clock_();
+    const auto passed = now - aged_;
+    for (auto& [key, record] : state_.sa_memory) { record.age = std::max(record.age, record.age + passed); }
+    aged_ = now;
+}
+
+/// What an earlier run may have used: an SA of CBC that was up before there was a store has begun below it.
+std::uint64_t SaUpkeep::loaded(const SaKey& key) const {
+    const auto found = store_->loaded().find(key);
+    return found == store_->loaded().end() ? 0 : found->second.sequence;
 }
 
 /// What is in use is read off the state; `exact`: no worker is at it any more.
@@ -65,7 +83,8 @@ void SaUpkeep::note_use(const Snapshot& snapshot, SaMemory& memory, bool exact) 
     for (const auto& plan : snapshot.sas) {
         auto used = record_of(plan, state_, now);
         auto& record = memory[plan.key];
-        if (plan.key.outbound && !exact) { used.sequence = std::max(record.sequence, used.sequence); }
+        const bool known = plan.key.outbound && exact;
+        used.sequence = std::max(used.sequence, known ? loaded(plan.key) : record.sequence);
         record = used;
     }
 }
@@ -76,13 +95,14 @@ bool SaUpkeep::reserve(const Snapshot& snapshot, SaMemory& memory) {
     for (const auto& plan : snapshot.sas) {
         if (!plan.key.outbound) { continue; }
         Watch& watch = watches_[plan.slot];
+        const bool first = watch.block == 0;
         watch.block = std::max(watch.block, kLeastBlock);
         const auto used = read(state_.sa_states[plan.slot].sequence);
         auto& reserved = memory[plan.key].sequence;
         const auto last = ipsec::last_sequence(plan.esn);
         if (reserved >= last || (reserved >= used && reserved - used >= watch.block / 2)) { continue; }
         // Half of it went between two looks: be further ahead.
-        if (reserved > used && reserved - used < watch.block / 4) {
+        if (!first && reserved >= used && reserved - used < watch.block / 4) {
             watch.block = std::min(watch.block * 2, kLargestBlock);
         }
         reserved = std::max(reserved, std::min(used + watch.block, last));
@@ -106,13 +126,17 @@ void SaUpkeep::prepare(const Snapshot& next) {
 
 void SaUpkeep::published(const Snapshot* before, const Snapshot& after) {
     if (before == nullptr) { return; }
+    grow_older();
     keep_departed_sas(*before, after, state_, clock_());
     std::set<SaKey> kept;
     for (const auto& plan : after.sas) { kept.insert(plan.key); }
     for (const auto& plan : before->sas) {
         if (kept.contains(plan.key)) { continue; }
         watches_.erase(plan.slot);
-        if (store_) { store_->give_back(plan.key, state_.sa_memory[plan.key].sequence); }
+        if (!store_) { continue; }
+        auto& left = state_.sa_memory[plan.key].sequence;
+        left = std::max(left, loaded(plan.key));
+        store_->give_back(plan.key, left);
     }
 }
 
@@ -120,6 +144,7 @@ void SaUpkeep::tick(const Snapshot& snapshot) {
     if (snapshot.sas.empty()) { return; }
     tell(snapshot);
     if (!store_) { return; }
+    grow_older();
     SaMemory memory = state_.sa_memory;
     note_use(snapshot, memory, false);
     if (!reserve(snapshot, memory) && clock_() - saved_ < kSaveEvery) { return; }
@@ -127,7 +152,7 @@ void SaUpkeep::tick(const Snapshot& snapshot) {
         store_->save(memory);
         if (failing_) { log("the state of the SAs is saved again"); }
         failing_ = false;
-    } catch (const Failure& failure) {
+    } catch (const std::exception& failure) {  // Failure, or a fault of ours: either way nothing new is reserved
         if (!failing_) { log("{}; what is not reserved is not sent (sequence_not_reserved)", failure.what()); }
         failing_ = true;
         return;
@@ -160,6 +185,7 @@ void SaUpkeep::tell(const Snapshot& snapshot) {
 void SaUpkeep::end(const Snapshot& snapshot) noexcept {
     if (!store_) { return; }
     try {
+        grow_older();
         note_use(snapshot, state_.sa_memory, true);
         for (const auto& plan : snapshot.sas) { store_->give_back(plan.key, state_.sa_memory[plan.key].sequence); }
         store_->save(state_.sa_memory);

@@ -19,7 +19,8 @@ bool needs_store(const config::Model& model);
 /// Control thread.
 class SaUpkeep {
   public:
-    SaUpkeep(State& state, std::function<Nanoseconds()> clock) : state_(state), clock_(std::move(clock)) {}
+    SaUpkeep(State& state, std::function<Nanoseconds()> clock)
+        : state_(state), clock_(std::move(clock)), aged_(clock_()) {}
 
     /// Before `model` is compiled: opens the state directory, the first time there is an SA at all. Throws Failure if
     /// it cannot be had and needs_store(); else says so and goes on without.
@@ -43,11 +44,14 @@ class SaUpkeep {
         bool soft_told = false, hard_told = false;
     };
     bool reserve(const Snapshot& snapshot, SaMemory& memory);
+    void grow_older();
+    [[nodiscard]] std::uint64_t loaded(const SaKey& key) const;
     void note_use(const Snapshot& snapshot, SaMemory& memory, bool exact) const;
     void tell(const Snapshot& snapshot);
 
     State& state_;
     std::function<Nanoseconds()> clock_;
+    Nanoseconds aged_;  // State::sa_memory says how old keys were then
     std::unique_ptr<SaStore> store_;
     std::unordered_map<std::uint32_t, Watch> watches_;  // by SA slot
     Nanoseconds saved_ = 0;
