@@ -97,6 +97,8 @@ std::string_view name_of(Fate fate) {
             return "punted";
         case Fate::held:
             return "held";
+        case Fate::handed:
+            return "handed";
         default:
             return kDropReason[reason_index(fate)].name;
     }
@@ -109,7 +111,9 @@ void PrintTo(Fate fate, std::ostream* out) {
 }
 
 struct Edge::Inside {
-    Inside(Edge& outside, std::string_view yaml) : edge(outside), model(load(yaml)), state(1) {
+    Inside(Edge& outside, std::string_view yaml, const SaMemory& before, bool limited)
+        : edge(outside), model(load(yaml)), state(1), reserved(limited) {
+        state.sa_memory = before;
         worker = std::make_unique<Worker>(state, *state.workers[0], pool(), table::best_kernels(), kFixedIvSeed);
         publish();
         ports.resize(snapshot->ports.size());
@@ -119,8 +123,9 @@ struct Edge::Inside {
         CompileOptions options;
         options.now = edge.now;
         snapshots.push_back(compile(model, state, snapshot, options));
+        set_limits(*snapshots.back(), state, edge.now, reserved);
+        if (snapshot != nullptr) { keep_departed_sas(*snapshot, *snapshots.back(), state, edge.now); }
         snapshot = worker->snapshot = snapshots.back().get();
-        set_limits(*snapshot, state, edge.now, false);
         state.commit();
         for (const auto& retune : snapshot->retunes) {
             auto& buckets = retune.of == Snapshot::Retune::Of::circuit ? state.circuit_buckets : state.peering_buckets;
@@ -147,6 +152,7 @@ struct Edge::Inside {
     Edge& edge;
     config::Model model;
     State state;
+    bool reserved;
     std::vector<std::unique_ptr<Snapshot>> snapshots;
     const Snapshot* snapshot = nullptr;
     std::unique_ptr<Worker> worker;
@@ -158,7 +164,8 @@ struct Edge::Inside {
     std::vector<rte_mbuf*> to_free;
 };
 
-Edge::Edge(std::string_view yaml) : inside_(std::make_unique<Inside>(*this, yaml)) {}
+Edge::Edge(std::string_view yaml, const SaMemory& before, bool reserved)
+    : inside_(std::make_unique<Inside>(*this, yaml, before, reserved)) {}
 Edge::~Edge() = default;
 
 void Edge::reload(std::string_view yaml) {
@@ -350,6 +357,15 @@ Passed Edge::tunnel(std::string_view network, Link link, Direction direction) co
 Passed Edge::peering(std::string_view type, Link link, Direction direction) const {
     const auto json = counters_json(*inside_->snapshot, inside_->state);
     return find_passed(json["peerings"], "peering", type, link, direction);
+}
+Sa Edge::sa(std::uint32_t spi) const {
+    const auto json = counters_json(*inside_->snapshot, inside_->state);
+    for (const auto& one : json["sas"]) {
+        if (one["spi"] != spi) { continue; }
+        return {one["state"],    one["sequence"], one["packets"], one["bytes"],   one["expired"],
+                one["replayed"], one["late"],     one["lost"],    one["bad_icv"], one["refused"]};
+    }
+    throw std::invalid_argument(std::to_string(spi));
 }
 std::string Edge::json() const {
     return counters_json(*inside_->snapshot, inside_->state).dump(1);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "dataplane/pipeline/fate.hpp"
+#include "dataplane/tables/sa_memory.hpp"
 #include "lib/base/types.hpp"
 #include "tests/pipeline/packet.hpp"
 
@@ -53,10 +54,17 @@ struct Circuit {
     [[nodiscard]] std::uint64_t dropped(Fate reason) const { return drops[dataplane::reason_index(reason)]; }
 };
 
+struct Sa {
+    std::string state;
+    std::uint64_t sequence = 0, packets = 0, bytes = 0, expired = 0, replayed = 0, late = 0, lost = 0, bad_icv = 0,
+                  refused = 0;
+};
+
 class Edge {
   public:
+    /// `before` is what the edge remembers of an earlier run; with `reserved` it sends no sequence number beyond that.
     /// Throws std::invalid_argument with the findings if the text is no valid configuration.
-    explicit Edge(std::string_view yaml);
+    explicit Edge(std::string_view yaml, const dataplane::SaMemory& before = {}, bool reserved = false);
     ~Edge();
     Edge(const Edge&) = delete;
     Edge& operator=(const Edge&) = delete;
@@ -81,6 +89,7 @@ class Edge {
     [[nodiscard]] Circuit circuit(std::string_view label, Link link, Direction direction) const;
     [[nodiscard]] Passed tunnel(std::string_view network, Link link, Direction direction) const;
     [[nodiscard]] Passed peering(std::string_view type, Link link, Direction direction) const;
+    [[nodiscard]] Sa sa(std::uint32_t spi) const;
     /// All of them, as the product writes them.
     [[nodiscard]] std::string json() const;
 
