@@ -4,6 +4,7 @@ import itertools
 import os
 import subprocess
 import unittest
+from collections import Counter
 
 import compare
 import esp
@@ -129,6 +130,30 @@ class Wire(EspCase):
                                   check=False)
             self.assertEqual(done.returncode, 0, done.stderr.decode())
             self.assertEqual(len(done.stdout.splitlines()), count, condition)
+
+    def test_tshark_opens_what_it_can(self):
+        """A third ESP, on another crypto library; tshark 4.0 knows neither ChaCha20-Poly1305 nor ESN."""
+        edge = self.load()
+        traffic = EspTraffic(edge, owner_numbers(edge), 6, malformed=False)
+        outputs, _ = self.replay([(START + number, *traffic.to_cloud()) for number in range(1500)])
+        known = {lane.sa.spi: lane.sa for _, lane in self.by_spi.values()
+                 if not lane.sa.esn and lane.sa.suite.name != "chacha20-poly1305"}
+        self.assertEqual(len(known), 8)
+        command = ["tshark", "-n", "-r", os.path.join(self.directory, "out", "core0.pcap"), "-o",
+                   "esp.enable_encryption_decode:TRUE", "-o", "esp.enable_authentication_check:TRUE"]
+        for spi, sa in known.items():
+            entry = ("AES-GCM with 16 octet ICV [RFC4106]", sa.material, "NULL", b"")
+            if not sa.suite.aead:
+                entry = ("AES-CBC [RFC3602]", sa.cipher_key, "HMAC-SHA-256-128 [RFC4868]", sa.material[sa.suite.key :])
+            family = "IPv4" if len(self.by_spi[spi][0].ipsec.local) == 4 else "IPv6"
+            command += ["-o", 'uat:esp_sa:"%s","*","*","0x%08x","%s","0x%s","%s","%s"' % (
+                family, spi, entry[0], entry[1].hex(), entry[2], "0x" + entry[3].hex() if entry[3] else "")]
+        command += ["-Y", "esp.icv_good == 1 && gre", "-T", "fields", "-e", "esp.spi"]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr.decode())
+        want = Counter("0x%08x" % lane.sa.spi for _, lane, _, _ in self.sealed(outputs) if lane.sa.spi in known)
+        self.assertEqual(Counter(done.stdout.decode().splitlines()), want)
+        self.assertGreater(sum(want.values()), 300)
 
 
 if __name__ == "__main__":
