@@ -160,6 +160,55 @@ TEST(Esp, EveryLengthAndNothingWrittenBeside) {
     }
 }
 
+/// RFC 6040 §4.2, figure 4: what goes on of an inner ECN field and the outer one; nothing: dropped.
+std::optional<unsigned> ecn_of(unsigned inner, unsigned outer) {
+    if (outer == 3) { return inner == 0 ? std::nullopt : std::optional(3U); }
+    return inner == 2 && outer == 1 ? 1U : inner;
+}
+
+TEST(Esp, CongestionMarksComeThroughBothHeaders) {
+    for (const bool transport : {false, true}) {
+        const Vpn vpn{.transport = transport};
+        Edge edge(vpn_edge(vpn));
+        std::uint64_t sequence = 0;
+        for (unsigned bits = 0; bits < 64; ++bits) {
+            const unsigned inner = bits & 3U;
+            const unsigned delivery = transport ? 0 : bits >> 2U & 3U;
+            SCOPED_TRACE(bits);
+            auto path = vpn.path();
+            path.tos = 0xb8 | bits >> 4U;
+            const auto ip = Packet(down4()).tos(0x50 | inner);
+            const auto payload = vpn.payload(vpn.delivery(false, ip, 0x28 | delivery));
+            const auto sent = edge.send(
+                "core0", {frame_from_peer(path, seal(vpn.own(false), ++sequence, payload, vpn.next_header()))});
+            const auto merged = transport ? std::optional(bits >> 4U) : ecn_of(delivery, bits >> 4U);
+            const auto left = merged ? ecn_of(inner, *merged) : std::nullopt;
+            EXPECT_EQ(sent.fate(), left ? Fate::sent : Fate::ecn_mismatch);
+            if (!left) { continue; }
+            expect_out(sent, {output("access0", at_contoso(hop(Packet(ip).tos(0x50 | *left))))});
+        }
+    }
+}
+
+TEST(Esp, DscpOfItsOwn) {
+    for (const bool transport : {false, true}) {
+        const Vpn vpn{.transport = transport, .more = ", dscp: 46"};
+        Edge edge(vpn_edge(vpn));
+        for (unsigned tos = 0; tos < 256; ++tos) {
+            const auto ip = Packet(up4()).tos(tos);
+            const auto sent = edge.send("access0", {from_contoso(ip)});
+            ASSERT_EQ(sent.fate(), Fate::sent);
+            const auto esp = esp_in(sent.out[0].frame);
+            auto path = vpn.path();
+            path.tos = 46U << 2U | (tos & 3U);
+            EXPECT_EQ(hex(sent.out[0].frame), hex(sealed_frame(path, esp).octets()));
+            const auto got = unseal(vpn.own(true), esp);
+            ASSERT_TRUE(got);
+            EXPECT_EQ(hex(got->payload), hex(vpn.payload(vpn.delivery(true, hop(ip), tos)))) << "inside it is copied";
+        }
+    }
+}
+
 /// The least room with which a packet goes out; whatever is less is refused by `fate`, and the octets around it stay.
 unsigned least_room(const Vpn& vpn, Fate fate, unsigned most, const std::function<Packet(unsigned)>& with_room) {
     Edge edge(vpn_edge(vpn));
