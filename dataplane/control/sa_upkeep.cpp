@@ -111,6 +111,16 @@ bool SaUpkeep::reserve(const Snapshot& snapshot, SaMemory& memory) {
     return grew;
 }
 
+/// Whether reserve() would reserve: what is asked often, without a look at the memory.
+bool SaUpkeep::runs_short(const Snapshot& snapshot) {
+    return std::any_of(snapshot.sas.begin(), snapshot.sas.end(), [&](const SaPlan& plan) {
+        const auto& sa = state_.sa_states[plan.slot];
+        const auto limit = read(sa.sequence_limit);
+        return plan.key.outbound && limit < ipsec::last_sequence(plan.esn) &&
+               limit - std::min(limit, read(sa.sequence)) < std::max(watches_[plan.slot].block, kLeastBlock) / 2;
+    });
+}
+
 void SaUpkeep::prepare(const Snapshot& next) {
     if (store_) {
         SaMemory memory = state_.sa_memory;
@@ -143,11 +153,11 @@ void SaUpkeep::published(const Snapshot* before, const Snapshot& after) {
 void SaUpkeep::tick(const Snapshot& snapshot) {
     if (snapshot.sas.empty()) { return; }
     tell(snapshot);
-    if (!store_) { return; }
+    if (!store_ || (!runs_short(snapshot) && clock_() - saved_ < kSaveEvery)) { return; }
     grow_older();
     SaMemory memory = state_.sa_memory;
     note_use(snapshot, memory, false);
-    if (!reserve(snapshot, memory) && clock_() - saved_ < kSaveEvery) { return; }
+    reserve(snapshot, memory);
     try {
         store_->save(memory);
         if (failing_) { log("the state of the SAs is saved again"); }

@@ -44,6 +44,7 @@ class SaUpkeep {
         bool soft_told = false, hard_told = false;
     };
     bool reserve(const Snapshot& snapshot, SaMemory& memory);
+    bool runs_short(const Snapshot& snapshot);
     void grow_older();
     [[nodiscard]] std::uint64_t loaded(const SaKey& key) const;
     void note_use(const Snapshot& snapshot, SaMemory& memory, bool exact) const;

@@ -53,7 +53,12 @@ void encap_pieces(Worker& worker, Burst& burst) noexcept {
     };
     for (std::uint8_t slot = 0; slot < burst.count; ++slot) {
         seal(burst, slot);
-        for (Burst& pieces : worker.pieces) { seal(pieces, slot); }
+        for (Burst& pieces : worker.pieces) {
+            // What has lost its first piece is lost.
+            const bool there = slot < pieces.count && pieces.mbuf[slot] != nullptr;
+            if (there && is_drop(burst.fate[slot])) { pieces.end(slot, burst.fate[slot]); }
+            seal(pieces, slot);
+        }
     }
     burst.sweep();
     for (Burst& pieces : worker.pieces) { pieces.sweep(); }
