@@ -9,28 +9,6 @@ namespace {
 constexpr auto kUp = Direction::to_cloud;
 constexpr auto kDown = Direction::to_customer;
 
-std::string title(const Vpn& vpn) {
-    return std::string(row(vpn.suite).name) + (vpn.transport ? " transport" : " tunnel") + (vpn.esn ? " ESN" : "") +
-           (vpn.udp ? " UDP" : "") + (vpn.tunnel6 ? " GRE over IPv6" : "") + (vpn.outer6 ? " ESP over IPv6" : "");
-}
-
-/// Every kind of protection there is.
-std::vector<Vpn> every_kind() {
-    std::vector<Vpn> all;
-    for (const auto suite : kSuites) {
-        for (unsigned bits = 0; bits < 32; ++bits) {
-            const Vpn vpn{.transport = (bits & 1U) != 0,
-                          .suite = suite,
-                          .esn = (bits & 2U) != 0,
-                          .udp = (bits & 4U) != 0,
-                          .tunnel6 = (bits & 8U) != 0,
-                          .outer6 = (bits & 16U) != 0};
-            if (!vpn.transport || vpn.tunnel6 == vpn.outer6) { all.push_back(vpn); }
-        }
-    }
-    return all;
-}
-
 /// `output` is `ip` in the tunnel, sealed under `sa` with this number.
 void expect_sealed(const Output& output, const Vpn& vpn, const Association& sa, std::uint64_t sequence,
                    const Packet& ip, unsigned tos = 0) {
@@ -94,49 +72,6 @@ TEST(Esp, EveryKindThereAndBack) {
         EXPECT_EQ(again.fates, (std::vector{Fate::esp_replayed, Fate::esp_replayed}));
         EXPECT_EQ(edge.sa(0x2001).replayed, 2U);
     }
-}
-
-TEST(Esp, WhatIsNotTheTunnelsIsRefused) {
-    for (const auto& vpn : every_kind()) {
-        SCOPED_TRACE(title(vpn));
-        Edge edge(vpn_edge(vpn));
-        const auto good = seal(vpn.own(false), 1, vpn.payload(vpn.delivery(false, down4())), vpn.next_header());
-        auto other_way = vpn.path();
-        other_way.udp = !other_way.udp;
-        auto elsewhere = vpn.path();
-        elsewhere.remote = elsewhere.remote.find(':') == std::string::npos ? "198.51.100.8" : "2001:db8:cafe::8";
-        const auto swapped = seal(vpn.own(false), 1, vpn.payload(vpn.delivery(false, down4())),
-                                  vpn.transport ? 4
-                                  : vpn.tunnel6 ? 4
-                                                : 47);
-        const auto clear = Packet().ether(kCoreMac, kGatewayMac).then(vpn.delivery(false, down4()));
-        const auto sent = edge.send("core0", {clear, frame_from_peer(other_way, good), frame_from_peer(elsewhere, good),
-                                              frame_from_peer(vpn.path(), swapped), frame_from_peer(vpn.path(), good)});
-        const auto wrong = vpn.transport || !vpn.tunnel6 ? Fate::esp_next_header : Fate::esp_inner_bad;
-        EXPECT_EQ(sent.fates, (std::vector{Fate::clear_refused, Fate::esp_encapsulation, Fate::esp_wrong_tunnel, wrong,
-                                           Fate::esp_replayed}))
-            << "the fourth was authentic: its number is used";
-        EXPECT_TRUE(sent.out.empty());
-    }
-}
-
-TEST(Esp, EveryBitFlippedIsRefused) {
-    const Vpn vpn;
-    Edge edge(vpn_edge(vpn));
-    const auto frame = vpn.down(3, down4()).octets();  // no single bit makes a 0 of it
-    std::vector<Octets> frames;
-    for (std::size_t bit = 34 * 8; bit < frame.size() * 8; ++bit) {
-        frames.push_back(frame);
-        frames.back()[bit / 8] = static_cast<std::uint8_t>(frame[bit / 8] ^ (1U << (bit % 8)));
-    }
-    const auto sent = edge.send_frames("core0", frames);
-    EXPECT_TRUE(sent.out.empty());
-    for (std::size_t bit = 0; bit < sent.fates.size(); ++bit) {
-        EXPECT_EQ(sent.fates[bit], bit < 32 ? Fate::esp_unknown_spi : Fate::esp_bad_icv) << "bit " << bit;
-    }
-    EXPECT_EQ(edge.sa(0x2001).bad_icv, sent.fates.size() - 32);
-    EXPECT_EQ(edge.sa(0x2001).packets, 0U);
-    EXPECT_EQ(edge.send_frames("core0", {frame}).fate(), Fate::sent) << "no number was used up";
 }
 
 TEST(Esp, EveryLengthAndNothingWrittenBeside) {
@@ -279,6 +214,36 @@ TEST(Esp, TheLargestPacketAndOneOctetMore) {
         EXPECT_EQ(hex(whole), hex(Packet().payload(1580).octets()));
         EXPECT_EQ(edge.tunnel("prod", Link::primary, kUp).packets, 3U);
         EXPECT_EQ(edge.sa(0x1001).packets, 3U);
+    }
+}
+
+TEST(Esp, TheMssLeavesRoomForAllOfIt) {
+    for (const auto& vpn : every_kind()) {
+        SCOPED_TRACE(title(vpn));
+        auto yaml = vpn_edge(vpn);
+        yaml.replace(yaml.find("key: 0x2a01"), 11, "key: 0x2a01, mss_clamp: true");
+        Edge edge(yaml);
+        const auto told =
+            edge.send("access0", {from_contoso(Packet().ip4("10.0.0.1", "10.100.0.1").df().payload(1570))});
+        ASSERT_EQ(told.fate(), Fate::too_big);
+        const auto& icmp = told.out.at(0).frame;
+        const unsigned mtu = icmp[22 + 20 + 6] << 8U | icmp[22 + 20 + 7];
+        const auto syn = [](unsigned mss) {
+            const Octets option{2, 4, static_cast<std::uint8_t>(mss >> 8U), static_cast<std::uint8_t>(mss)};
+            return Packet().ip4("10.0.0.1", "10.100.0.1").tcp(2, option);
+        };
+        const auto sent = edge.send("access0", {from_contoso(syn(1460)), from_contoso(syn(900))});
+        ASSERT_EQ(sent.out.size(), 2U);
+        expect_sealed(sent.out[0], vpn, vpn.own(true), 1, hop(syn(mtu - 40)));
+        expect_sealed(sent.out[1], vpn, vpn.own(true), 2, hop(syn(900)));
+        Edge down(yaml);
+        const auto back =
+            down.send("core0", {vpn.down(1, Packet().ip4("10.100.0.1", "10.0.0.1").tcp(2, {2, 4, 5, 180}))});
+        const unsigned clamped = mtu - 40;
+        expect_out(back, {output("access0", at_contoso(hop(Packet()
+                                                               .ip4("10.100.0.1", "10.0.0.1")
+                                                               .tcp(2, {2, 4, static_cast<std::uint8_t>(clamped >> 8U),
+                                                                        static_cast<std::uint8_t>(clamped)}))))});
     }
 }
 

@@ -221,6 +221,27 @@ Packet Vpn::down(std::uint64_t sequence, const Packet& ip, const Association* sa
         path(), seal(sa != nullptr ? *sa : own(false), sequence, payload(delivery(false, ip)), next_header()));
 }
 
+std::string title(const Vpn& vpn) {
+    return std::string(row(vpn.suite).name) + (vpn.transport ? " transport" : " tunnel") + (vpn.esn ? " ESN" : "") +
+           (vpn.udp ? " UDP" : "") + (vpn.tunnel6 ? " GRE over IPv6" : "") + (vpn.outer6 ? " ESP over IPv6" : "");
+}
+
+std::vector<Vpn> every_kind() {
+    std::vector<Vpn> all;
+    for (const auto suite : kSuites) {
+        for (unsigned bits = 0; bits < 32; ++bits) {
+            const Vpn vpn{.transport = (bits & 1U) != 0,
+                          .suite = suite,
+                          .esn = (bits & 2U) != 0,
+                          .udp = (bits & 4U) != 0,
+                          .tunnel6 = (bits & 8U) != 0,
+                          .outer6 = (bits & 16U) != 0};
+            if (!vpn.transport || vpn.tunnel6 == vpn.outer6) { all.push_back(vpn); }
+        }
+    }
+    return all;
+}
+
 std::string vpn_edge(const Vpn& vpn, const std::string& circuit) {
     const auto out = vpn.outbound.empty() ? std::vector{vpn.own(true)} : vpn.outbound;
     const auto in = vpn.inbound.empty() ? std::vector{vpn.own(false)} : vpn.inbound;

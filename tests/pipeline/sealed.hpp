@@ -99,6 +99,10 @@ struct Vpn {
     [[nodiscard]] Packet down(std::uint64_t sequence, const Packet& ip, const Association* sa = nullptr) const;
 };
 
+/// Every kind of protection there is, and what to call it.
+std::vector<Vpn> every_kind();
+std::string title(const Vpn& vpn);
+
 /// Contoso's circuit with three tunnels: `prod` (10.100/16) as told, `clear` (10.101/16, remote 198.51.100.8, key 1),
 /// and `other` (10.102/16, remote 198.51.100.9, key 2, AES-CBC-256, SPIs 0x1f01 and 0x2f01).
 std::string vpn_edge(const Vpn& vpn, const std::string& circuit = "bandwidth: 1 Gbps");
