@@ -107,33 +107,50 @@ TEST_F(Upkeep, WithoutADirectory) {
 }
 
 TEST_F(Upkeep, ADirectoryThatComesLater) {
+    const Tunnel stays{.suite = kCbc};
+    const Tunnel leaves{.suite = kCbc, .out = 7, .in = 8};
+    const Tunnel comes{.out = 3, .in = 4};
     const auto cbc = name_of(1, true, 0, kCbc);
     const auto cbc_in = name_of(2, false, kSpiIn + 2, kCbc);
-    start({{.suite = kCbc}});
-    send(cbc, 1'000);
-    sa(cbc_in).sequence = 5'000;
-    end();
-    fs::rename(directory_, root_ / "away");
-    std::ofstream(root_ / "state") << "in the way";
-    start({{.suite = kCbc}});
-    EXPECT_EQ(sa(cbc).sequence, 0U);
-    send(cbc, 10);
-    fs::remove(root_ / "state");
-    fs::rename(root_ / "away", directory_);
-    // The file knows more of these keys than this run.
-    reload({{.suite = kCbc}, {.out = 3, .in = 4}});
-    EXPECT_EQ(send(name_of(3), 5), 5U);
-    EXPECT_GE(on_disk().at(cbc).sequence, 1'000U);
-    EXPECT_EQ(on_disk().at(cbc_in).sequence, 5'000U);
-    now_ += 6 * kSecond;
-    tick();
-    reload({{.out = 3, .in = 4}});
-    EXPECT_EQ(send(name_of(3), 5), 5U);
-    now_ += 6 * kSecond;
-    tick();
-    end();
-    EXPECT_EQ(on_disk().at(name_of(3)).sequence, 10U) << "the end was saved";
-    EXPECT_GE(on_disk().at(cbc).sequence, 1'000U);
+    const auto gone = name_of(7, true, 0, kCbc);
+    for (const bool early : {true, false}) {
+        directory_ = root_ / (early ? "early" : "late");
+        start({stays, leaves});
+        send(cbc, 1'000);
+        send(gone, 2'000);
+        sa(cbc_in).sequence = 5'000;
+        end();
+        fs::rename(directory_, root_ / "away");
+        std::ofstream(directory_) << "in the way";
+        start({stays, leaves});
+        EXPECT_EQ(sa(cbc).sequence, 0U);
+        send(cbc, 10);
+        send(gone, 10);
+        reload({stays});
+        fs::remove(directory_);
+        fs::rename(root_ / "away", directory_);
+        // The file knows more of these keys than this run.
+        reload({stays, comes});
+        EXPECT_EQ(send(name_of(3), 5), 5U);
+        EXPECT_GE(on_disk().at(cbc).sequence, 1'000U);
+        EXPECT_EQ(on_disk().at(gone).sequence, 2'000U);
+        EXPECT_EQ(on_disk().at(cbc_in).sequence, 5'000U);
+        if (early) {
+            end();
+            EXPECT_EQ(on_disk().at(name_of(3)).sequence, 5U) << "the end was saved";
+            continue;
+        }
+        now_ += 6 * kSecond;
+        tick();
+        reload({comes});
+        EXPECT_EQ(send(name_of(3), 5), 5U);
+        now_ += 6 * kSecond;
+        tick();
+        reload({comes, stays});
+        end();
+        EXPECT_EQ(on_disk().at(name_of(3)).sequence, 10U) << "the end was saved";
+        EXPECT_GE(on_disk().at(cbc).sequence, 1'000U);
+    }
 }
 
 TEST_F(Upkeep, WhatIsNotSavedIsNotSent) {
