@@ -35,6 +35,7 @@ class Replay {
           snapshot_(compile(model, state_, nullptr, {})),
           worker_(std::make_unique<Worker>(state_, *state_.workers[0], pool_, table::best_kernels(), kFixedIvSeed)) {
         worker_->snapshot = snapshot_.get();
+        set_limits(*snapshot_, state_, 0, false);
         for (const auto& input : options.inputs) {
             sources_.push_back({port_index(input.port), CaptureReader(input.file)});
         }
@@ -50,6 +51,7 @@ class Replay {
 
     [[nodiscard]] const Snapshot& snapshot() const { return *snapshot_; }
     [[nodiscard]] const State& state() const { return state_; }
+    [[nodiscard]] Nanoseconds last() const { return last_; }
     [[nodiscard]] Nanoseconds elapsed() const { return first_ ? last_ - *first_ : 0; }
 
   private:
@@ -95,11 +97,7 @@ class Replay {
     /// One input's packets of one time, up to a burst.
     void run_burst(Source& source) {
         const Nanoseconds now = source.capture.time();
-        if (!first_) {
-            first_ = now;
-            begin_lives(state_, now);
-            set_limits(*snapshot_, state_, now, false);
-        }
+        if (!first_) { first_ = now; }
         last_ = std::max(last_, now);
         first_ = std::min(*first_, now);
         std::uint32_t count = 0;
@@ -174,7 +172,7 @@ int replay(const ReplayOptions& options) {
     start_eal(private_memory(256));
     Replay edge(loaded.model, options);
     edge.run();
-    if (!options.json.empty()) { write_json(options.json, counters_json(edge.snapshot(), edge.state())); }
+    if (!options.json.empty()) { write_json(options.json, counters_json(edge.snapshot(), edge.state(), edge.last())); }
     if (options.json != "-") { std::cout << summary(edge.snapshot(), edge.state(), edge.elapsed()); }
     return 0;
 }

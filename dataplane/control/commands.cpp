@@ -35,7 +35,7 @@ Json workers_json(const State& state) {
 Json show(const Commands& commands, const std::string& what) {
     const auto& snapshot = commands.configuration.snapshot();
     if (what == "workers") { return workers_json(commands.state); }
-    auto all = counters_json(snapshot, commands.state);
+    auto all = counters_json(snapshot, commands.state, commands.configuration.now());
     if (what != "ports") { return all.contains(what) ? std::move(all[what]) : Json(); }
     auto ports = std::move(all["ports"]);
     const auto more = commands.ports();

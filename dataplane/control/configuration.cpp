@@ -1,6 +1,7 @@
 #include "dataplane/control/configuration.hpp"
 
 #include <stdexcept>
+#include <utility>
 
 #include "config/load.hpp"
 #include "dataplane/tables/compile.hpp"
@@ -35,6 +36,7 @@ Configuration::Configuration(std::filesystem::path file, const config::Model& fi
 }
 
 Applied Configuration::reload() {
+    upkeep_.reserve_ahead(*snapshot_);
     auto loaded = config::load(file_, {.live = true});
     if (!loaded.ok()) { return {false, std::move(loaded.findings)}; }
     const auto fixed = needs_restart(model_, loaded.model);
@@ -47,16 +49,20 @@ Applied Configuration::reload() {
     } catch (const Failure& failure) {
         loaded.findings.push_back({Finding::Severity::error, file_.string() + ":1:1", failure.problem, failure.remedy});
         return {false, std::move(loaded.findings)};
-    } catch (const std::exception& error) {
+    } catch (const std::length_error& error) {
         loaded.findings.push_back({Finding::Severity::error, file_.string() + ":1:1", error.what(),
                                    "let several edges share these customers, or reload without what goes, then with "
                                    "what comes"});
         return {false, std::move(loaded.findings)};
+    } catch (const std::exception& error) {
+        loaded.findings.push_back({Finding::Severity::error, file_.string() + ":1:1", error.what(),
+                                   "this is the edge's fault: please report it, with the configuration"});
+        return {false, std::move(loaded.findings)};
     }
     publication_.publish(*next);
-    keep_departed(*snapshot_, *next, state_);
-    upkeep_.published(snapshot_.get(), *next);
-    snapshot_ = std::move(next);  // nobody reads the one before any more
+    const auto before = std::exchange(snapshot_, std::move(next));  // nobody reads it any more
+    keep_departed(*before, *snapshot_, state_);
+    upkeep_.published(before.get(), *snapshot_);
     state_.commit();
     model_ = without_customers(loaded.model);
     return {true, std::move(loaded.findings)};

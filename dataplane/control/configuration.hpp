@@ -37,6 +37,7 @@ class Configuration {
     Applied reload();
 
     [[nodiscard]] const Snapshot& snapshot() const noexcept { return *snapshot_; }
+    [[nodiscard]] Nanoseconds now() const { return clock_(); }
 
   private:
     std::unique_ptr<Snapshot> compiled(const config::Model& model);

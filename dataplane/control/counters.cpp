@@ -173,10 +173,10 @@ Json drops_json(const WorkerState& worker) {
     return reasons_json(drops);
 }
 
-Json counters_json(const Snapshot& snapshot, const State& state) {
+Json counters_json(const Snapshot& snapshot, const State& state, Nanoseconds now) {
     return {{"ports", ports_json(snapshot, state)},       {"drops", reasons_json(all_drops(state))},
             {"circuits", circuits_json(snapshot, state)}, {"peerings", peerings_json(snapshot, state)},
-            {"tunnels", tunnels_json(snapshot, state)},   {"sas", sas_json(snapshot, state)}};
+            {"tunnels", tunnels_json(snapshot, state)},   {"sas", sas_json(snapshot, state, now)}};
 }
 
 }  // namespace peerlane::dataplane

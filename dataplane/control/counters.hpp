@@ -26,10 +26,10 @@ CircuitCounters circuit_counters(const Snapshot& snapshot, const State& state, c
 
 /// All of it: `ports`, `drops`, `circuits`, `peerings`, `tunnels`, `sas`. Any thread that keeps `snapshot` alive; the
 /// workers may go on: each number is right by itself, sums of several may be a burst apart.
-nlohmann::ordered_json counters_json(const Snapshot& snapshot, const State& state);
+nlohmann::ordered_json counters_json(const Snapshot& snapshot, const State& state, Nanoseconds now);
 
-/// One entry per security association: what `show sas` answers.
-nlohmann::ordered_json sas_json(const Snapshot& snapshot, const State& state);
+/// One entry per security association: what `show sas` answers. `now` by the clock of the workers.
+nlohmann::ordered_json sas_json(const Snapshot& snapshot, const State& state, Nanoseconds now);
 
 /// What one worker dropped, by reason; reasons that never happened are left out.
 nlohmann::ordered_json drops_json(const WorkerState& worker);

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <ctime>
 #include <iostream>
+#include <utility>
 
 #include "config/load.hpp"
 #include "dataplane/control/commands.hpp"
@@ -167,7 +168,8 @@ class Workers {
 /// Everything an edge has, in the order in which it comes to be; it goes the other way round.
 class Edge {
   public:
-    Edge(const std::filesystem::path& file, const config::Model& model)
+    /// Keys in `model` are gone with it when this returns.
+    Edge(const std::filesystem::path& file, config::Model model)
         : server_(model.edge.socket, [this](std::string_view request) { return commands_.answer(request); }),
           setups_(port_setups(model)),
           setup_(live_setup(model.edge, setups_)),
@@ -267,10 +269,10 @@ class Edge {
 
 int run_edge(const std::filesystem::path& config) {
     try {
-        const auto loaded = config::load(config, {.live = true});
+        auto loaded = config::load(config, {.live = true});
         std::cerr << to_text(loaded.findings);
         if (!loaded.ok()) { return 1; }
-        return std::make_unique<Edge>(config, loaded.model)->run();
+        return std::make_unique<Edge>(config, std::move(loaded.model))->run();
     } catch (const std::exception& failure) {
         std::cerr << "peerlane: " << failure.what() << '\n';
         return 1;

@@ -8,27 +8,27 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// In use, waiting for its turn, told to be replaced, or at its end.
-std::string_view standing(const SaPlan& plan, const State& state) {
-    const auto& sa = state.sa_states[plan.slot];
-    const auto packets = read(sa.packets);
-    const auto bytes = read(sa.bytes);
-    if (plan.key.outbound && read(sa.sequence) >= ipsec::last_sequence(plan.esn)) { return "exhausted"; }
-    const bool spent = packets >= read(sa.packets_limit) || bytes >= read(sa.bytes_limit);
-    const bool soft = packets >= plan.soft.packets || bytes >= plan.soft.bytes;
-    if (plan.has_next && (spent || soft)) { return "replaced"; }
-    if (spent || read(sa.deadline) == 0) { return "expired"; }
-    if (plan.standby && packets == 0) { return "standby"; }
-    return soft ? "soft" : "active";
+bool beyond(const SaLimits& limit, const SaRecord& used) {
+    return used.packets >= limit.packets || used.bytes >= limit.bytes ||
+           (limit.age != ipsec::kNoLimit && used.age >= limit.age);
+}
+
+/// In use, waiting for its turn, due to be replaced, or at its end.
+std::string_view standing(const SaPlan& plan, const SaRecord& used) {
+    if (plan.key.outbound && used.sequence >= ipsec::last_sequence(plan.esn)) { return "exhausted"; }
+    if (plan.has_next && (beyond(plan.soft, used) || beyond(plan.hard, used))) { return "replaced"; }
+    if (beyond(plan.hard, used)) { return "expired"; }
+    if (plan.standby && used.packets == 0) { return "standby"; }
+    return beyond(plan.soft, used) ? "soft" : "active";
 }
 
 }  // namespace
 
-Json sas_json(const Snapshot& snapshot, const State& state) {
+Json sas_json(const Snapshot& snapshot, const State& state, Nanoseconds now) {
     auto list = Json::array();
     for (const auto& plan : snapshot.sas) {
         const auto& name = snapshot.names.tunnels[plan.name];
-        const auto& sa = state.sa_states[plan.slot];
+        const SaRecord used = record_of(plan, state, now);
         const auto& faults = state.sa_faults[plan.slot];
         const bool out = plan.key.outbound;
         Json one{{"customer", name.customer},
@@ -42,17 +42,18 @@ Json sas_json(const Snapshot& snapshot, const State& state) {
                  {"mode", plan.transport ? "transport" : "tunnel"},
                  {"esn", plan.esn},
                  {"worker", plan.owner},
-                 {"state", standing(plan, state)},
-                 {"sequence", read(sa.sequence)},
-                 {"packets", read(sa.packets)},
-                 {"bytes", read(sa.bytes)},
+                 {"state", standing(plan, used)},
+                 {"sequence", used.sequence},
+                 {"packets", used.packets},
+                 {"bytes", used.bytes},
+                 {"age_seconds", used.age / 1'000'000'000},
                  {"expired", read(faults.expired)}};
         const std::uint64_t none = 0;
         one["replayed"] = out ? none : read(faults.replayed);
         one["late"] = out ? none : read(faults.late);
         one["lost"] = out ? none
-                          : ipsec::lost(state.replay_rings[plan.slot], read(sa.sequence), plan.window, read(sa.base),
-                                        read(sa.packets) - faults.packets_base);
+                          : ipsec::lost(state.replay_rings[plan.slot], used.sequence, plan.window, faults.sequence_base,
+                                        used.packets - faults.packets_base);
         one["bad_icv"] = out ? none : read(faults.bad_icv);
         one["refused"] = out ? none : read(faults.refused);
         list.push_back(std::move(one));

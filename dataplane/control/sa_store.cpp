@@ -39,10 +39,15 @@ Failure failure(const fs::path& directory, std::string_view deed, int error) {
     switch (error) {
         case EACCES:
         case EPERM:
-            remedy = "let the user this edge runs as read and write there, or set edge.state_dir to another directory";
+            remedy =
+                "let the user this edge runs as read and write there, or set edge.state_dir to another directory and "
+                "move "
+                "sa-state and lock there (an empty one needs new keys for every SA)";
             break;
         case EROFS:
-            remedy = "mount its file system writable, or set edge.state_dir to another directory";
+            remedy =
+                "mount its file system writable, or set edge.state_dir to another directory and move "
+                "sa-state and lock there (an empty one needs new keys for every SA)";
             break;
         case ENOSPC:
         case EDQUOT:
@@ -54,7 +59,9 @@ Failure failure(const fs::path& directory, std::string_view deed, int error) {
         case ELOOP:
         case ENOENT:
         case ENOTDIR:
-            remedy = "move away what is in the way, or set edge.state_dir to another directory";
+            remedy =
+                "move away what is in the way, or set edge.state_dir to another directory and move "
+                "sa-state and lock there (an empty one needs new keys for every SA)";
             break;
         case EMFILE:
         case ENFILE:
@@ -93,7 +100,7 @@ Failure in_use(const fs::path& directory, int lock) {
     text = text.substr(0, text.find('\n'));
     const auto who = text.empty() ? "which is just starting" : fmt::format("process {}", text);
     return {where(directory), fmt::format("another edge, {}, uses it", who),
-            "stop that edge, or give this one another edge.state_dir"};
+            "stop that edge, or give this one another edge.state_dir and keys of its own"};
 }
 
 bool same_file(const struct stat& one, const struct stat& other) {
@@ -232,6 +239,7 @@ SaStore::SaStore(const fs::path& directory, std::function<Nanoseconds()> now)
         const auto between = time > state->saved ? time - state->saved : 0;
         loaded_ = std::move(state->memory);
         for (auto& [key, record] : loaded_) {
+            if (record.age == 0) { continue; }  // never used
             record.age = record.age + between < between ? ~Nanoseconds{0} : record.age + between;
         }
         remember(loaded_);

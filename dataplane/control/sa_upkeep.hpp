@@ -25,6 +25,9 @@ class SaUpkeep {
     /// Before `model` is compiled: opens the state directory, the first time there is an SA at all. Throws Failure if
     /// it cannot be had and needs_store(); else says so and goes on without.
     void open(const config::Model& model);
+    /// Before something that takes longer than a look: sequence numbers for a second or more. What cannot be had is
+    /// told.
+    void reserve_ahead(const Snapshot& snapshot);
     /// Before `next` is published: sequence numbers for all that it sends under are on disk, limits are set. Throws
     /// Failure; then nothing has changed.
     void prepare(const Snapshot& next);
@@ -36,14 +39,16 @@ class SaUpkeep {
     void end(const Snapshot& snapshot) noexcept;
 
     /// How often tick() wants to be called, milliseconds.
-    static constexpr int kTick = 100;
+    static constexpr int kTick = 50;
 
   private:
     struct Watch {
         std::uint64_t block = 0;  // sequence numbers to be ahead by
         bool soft_told = false, hard_told = false;
     };
-    bool reserve(const Snapshot& snapshot, SaMemory& memory);
+    bool reserve(const Snapshot& snapshot, SaMemory& memory, std::uint64_t times);
+    void save_what_is_used(const Snapshot& snapshot, std::uint64_t times);
+    void refuse_turned(const Snapshot& next) const;
     bool runs_short(const Snapshot& snapshot);
     void grow_older();
     [[nodiscard]] std::uint64_t loaded(const SaKey& key) const;
@@ -56,6 +61,7 @@ class SaUpkeep {
     std::unique_ptr<SaStore> store_;
     std::unordered_map<std::uint32_t, Watch> watches_;  // by SA slot
     Nanoseconds saved_ = 0;
+    Nanoseconds pause_ = 0;  // from one save to the next where nothing runs short
     bool tried_ = false;
     bool failing_ = false;
 };

@@ -9,8 +9,9 @@
 
 namespace peerlane::dataplane {
 
-/// Packets a worker may find before it. Room for a few milliseconds; what does not fit is dropped by name.
-inline constexpr unsigned kHandoverRoom = 4096;
+/// Packets a worker may find before it, a power of two; every port has the buffers for that. What does not fit is
+/// dropped by name.
+inline constexpr unsigned kHandoverRoom = 1024;
 
 /// One ring for each worker; none where there is one worker only.
 class HandoverRings {

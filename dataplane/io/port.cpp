@@ -9,6 +9,7 @@
 
 #include "dataplane/io/eal.hpp"
 #include "dataplane/io/failure.hpp"
+#include "dataplane/io/handover.hpp"
 #include "dataplane/io/log.hpp"
 
 namespace peerlane::dataplane {
@@ -74,9 +75,12 @@ Port open_port(const PortSetup& setup, unsigned workers) {
     return port;
 }
 
-/// A buffer may wait in its own port's receive rings, in any port's transmit rings, in a worker's cache or burst.
+/// A buffer may wait in its own port's receive rings, in any port's transmit rings, in a worker's cache or burst, or
+/// before another worker.
 unsigned buffers(unsigned rx_queues, unsigned tx_queues, unsigned workers) {
-    return (rx_queues + tx_queues) * kDescriptors + workers * (kPoolCache * 3 / 2 + kBurst * (kExtraPieces + 2));
+    const unsigned handed = workers > 1 ? workers * kHandoverRoom : 0;
+    return handed + (rx_queues + tx_queues) * kDescriptors +
+           workers * (kPoolCache * 3 / 2 + kBurst * (kExtraPieces + 2));
 }
 
 std::uint16_t device_mtu(const PortSetup& setup, const rte_eth_dev_info& info) {
@@ -90,7 +94,7 @@ void configure(const Port& port, const rte_eth_dev_info& info) {
     if (port.rx_queues > 1 && info.flow_type_rss_offloads != 0) {
         conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
         conf.rx_adv_conf.rss_conf.rss_hf =
-            info.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
+            info.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_ESP);
     }
     int error = rte_eth_dev_configure(port.device, port.rx_queues, port.tx_queues, &conf);
     if (error == -EINVAL) {  // drivers that state a frame size their own default MTU exceeds

@@ -50,12 +50,13 @@ inline Fate fate_of(ipsec::Opened why) noexcept {
 [[gnu::noinline, gnu::cold]] inline void refuse_esp(Worker& worker, Burst& burst, std::uint32_t slot,
                                                     std::uint32_t state, Fate why) noexcept {
     ipsec::SaFaults& faults = worker.state.sa_faults[state];
+    burst.end(slot, why);
+    if (why == Fate::esp_dummy) { return; }
     bump(why == Fate::esp_replayed  ? faults.replayed
          : why == Fate::esp_late    ? faults.late
          : why == Fate::esp_bad_icv ? faults.bad_icv
          : why == Fate::sa_expired  ? faults.expired
                                     : faults.refused);
-    burst.end(slot, why);
 }
 
 /// The delivery header inside ESP in tunnel mode: identity, outer_tos, l3 and gre_length become its. Fate::live, or
@@ -134,7 +135,14 @@ inline Fate fate_of(ipsec::Opened why) noexcept {
                        (identity.remote_high ^ sa.remote_high) | (identity.remote_low ^ sa.remote_low);
     if (other != 0 || udp != burst.in_udp[slot] || sa.owner != worker.index) [[unlikely]] {
         if (other != 0) {
-            refuse_esp(worker, burst, slot, sa.state, Fate::esp_wrong_tunnel);
+            const Fate fate = judge_stranger(*worker.snapshot, {identity.local_high, identity.local_low});
+            if (fate != Fate::unknown_tunnel) {
+                burst.end(slot, fate);
+            } else if (sa.owner != worker.index) {  // whose counts they are
+                burst.end(slot, Fate::esp_wrong_tunnel);
+            } else {
+                refuse_esp(worker, burst, slot, sa.state, Fate::esp_wrong_tunnel);
+            }
         } else if (udp != burst.in_udp[slot]) {
             burst.end(slot, Fate::esp_encapsulation);
         } else {
@@ -206,6 +214,10 @@ inline void esp_open(Worker& worker, Burst& burst) noexcept {
         const std::uint32_t slot = burst.esp[order[i]];
         const ipsec::SaIn& sa = entries[order[i]]->payload;
         const ipsec::Job& job = worker.jobs[i];
+        ipsec::SaState& state = worker.state.sa_states[sa.state];
+        if (state.life != 0 && job.authentic) [[unlikely]] {
+            ipsec::begin_life(state, worker.state.sa_faults[sa.state], burst.now);
+        }
         std::uint32_t length = 0;
         std::uint8_t next_header = 0;
         const auto opened =

@@ -23,7 +23,8 @@ namespace detail {
                                                                 const ipsec::SaOut* sa, std::uint32_t length) noexcept {
     const auto* all = worker.snapshot->sas_out[worker.index].data();
     while (sa->key != nullptr) {
-        const ipsec::SaState& state = worker.state.sa_states[sa->state];
+        ipsec::SaState& state = worker.state.sa_states[sa->state];
+        if (state.life != 0) { ipsec::begin_life(state, worker.state.sa_faults[sa->state], burst.now); }
         if (ipsec::may_send(state, length, burst.now)) { return sa; }
         if (sa->next != ipsec::kNoSa) {
             sa = &all[sa->next];

@@ -66,7 +66,7 @@ enum class Charge : std::uint8_t { port, circuit };
     X(sa_expired, circuit, "the SA is at a hard limit of its life")                                                     \
     X(sequence_exhausted, circuit, "the SA has sent its last sequence number")                                          \
     X(sequence_not_reserved, circuit, "the next sequence numbers are not on disk yet")                                  \
-    X(no_lane, circuit, "what the edge made itself met a worker without a lane of the tunnel")                          \
+    X(no_lane, port, "what the edge made itself met a worker without a lane of the tunnel")                             \
     /* our own limits */                                                                                                \
     X(no_headroom, port, "no room in the buffer before the packet for its encapsulation")                               \
     X(no_tailroom, port, "no room in the buffer behind the packet for padding and ICV")                                 \

@@ -2,8 +2,34 @@
 #pragma once
 
 #include "dataplane/pipeline/worker.hpp"
+#include "lib/ipsec/esp.hpp"
 
 namespace peerlane::dataplane {
+
+namespace detail {
+
+/// A tunnel with a next SA, or without a lane here: whose turn is it? kNowhere: this worker's, be it to drop the
+/// packet.
+[[gnu::noinline]] inline std::uint32_t turn(const Worker& worker, const Burst& burst, std::uint32_t slot) noexcept {
+    const Snapshot& snapshot = *worker.snapshot;
+    const ipsec::SaOut* all = snapshot.sas_out[worker.index].data();
+    const std::uint32_t tunnel = burst.tunnel[slot];
+    const ipsec::SaOut* first = &all[tunnel];
+    if (first->next == ipsec::kNoSa) { return first->key != nullptr ? kNowhere : first->owner; }
+    const auto gre = snapshot.tunnels[tunnel].header_length - std::uint32_t{first->skip};
+    bool lane = false;
+    for (const auto* sa = first;; sa = &all[sa->next]) {
+        const ipsec::SaState& state = worker.state.sa_states[sa->state];
+        lane |= sa->key != nullptr;
+        if (state.life != 0 || ipsec::may_send(state, burst.length[slot] + gre, burst.now)) {
+            return sa->key != nullptr ? kNowhere : sa->owner;
+        }
+        if (sa->next == ipsec::kNoSa) { break; }
+    }
+    return lane ? kNowhere : first->owner;
+}
+
+}  // namespace detail
 
 /// Before anything of the packet is changed or charged.
 inline void hand_over(Worker& worker, Burst& burst) noexcept {
@@ -13,8 +39,10 @@ inline void hand_over(Worker& worker, Burst& burst) noexcept {
     burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) {
         const std::uint32_t index = burst.tunnel[slot];
         if (index == kNowhere || (snapshot.tunnels[index].flags & TunnelInfo::kProtected) == 0) { return; }
-        if (all[index].key != nullptr) [[likely]] { return; }
-        burst.owner[slot] = all[index].owner;
+        if (all[index].key != nullptr && all[index].next == ipsec::kNoSa) [[likely]] { return; }
+        const auto owner = detail::turn(worker, burst, slot);
+        if (owner == kNowhere) { return; }
+        burst.owner[slot] = static_cast<std::uint8_t>(owner);
         burst.hands = true;
         burst.end(slot, Fate::handed);
     });

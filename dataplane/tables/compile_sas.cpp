@@ -20,9 +20,10 @@ unsigned ip_header(const IpAddress& address) {
     return is_six(address) ? sizeof(Ipv6) : sizeof(Ipv4);
 }
 
-std::string identity(const SaKey& key) {
+/// With another kind of cipher the same key is another SA: what it has used comes from State::sa_memory.
+std::string identity(const SaKey& key, EspSuite suite) {
     std::string text(key.fingerprint.begin(), key.fingerprint.end());
-    return text + (key.outbound ? '>' : '<') + std::to_string(key.number);
+    return text + (row(suite).counter_mode ? '#' : '=') + (key.outbound ? '>' : '<') + std::to_string(key.number);
 }
 
 SaLimits limits(const config::Lifetime& lifetime) {
@@ -64,26 +65,47 @@ void compile_esp_header(const config::Ipsec& ipsec, const PortInfo& port, Tunnel
 
 }  // namespace
 
-SaCompiler::Taken SaCompiler::take(const SaKey& key, std::uint32_t tunnel, std::uint32_t spread) {
-    const auto [slot, fresh] = state_.sas.take(identity(key));
+/// The SAs of a tunnel follow one another over the workers, in and out alike, so that who opens can mostly seal. Where
+/// one of them has its worker already, the others go by that.
+std::uint32_t SaCompiler::first_owner(const config::Ipsec& ipsec, std::uint32_t tunnel) const {
+    const auto workers = static_cast<std::uint32_t>(state_.workers.size());
+    const auto kept = [&](const config::Secret& secret, bool outbound, std::uint32_t number, std::uint32_t spread) {
+        const auto slot = state_.sas.find(
+            identity({ipsec::fingerprint(ipsec.suite, secret.octets()), outbound, number}, ipsec.suite));
+        return slot ? std::optional((state_.sa_owners[*slot] + workers - spread % workers) % workers) : std::nullopt;
+    };
+    for (const auto& sa : ipsec.outbound) {
+        if (const auto owner = kept(sa.key, true, sa.first_lane, 0)) { return *owner; }
+    }
+    for (std::uint32_t i = 0; i < ipsec.inbound.size(); ++i) {
+        const auto spread = i % ipsec.outbound.front().spi_count;
+        if (const auto owner = kept(ipsec.inbound[i].key, false, ipsec.inbound[i].spi, spread)) { return *owner; }
+    }
+    return tunnel % workers;
+}
+
+SaCompiler::Taken SaCompiler::take(const SaKey& key, EspSuite suite, std::uint32_t spread) {
+    const auto [slot, fresh] = state_.sas.take(identity(key, suite));
     if (state_.sa_owners.size() <= slot) {
         state_.sa_owners.resize(slot + 1);
-        state_.sa_born.resize(slot + 1);
+        state_.sa_ages.resize(slot + 1);
     }
     if (!fresh) { return {slot, state_.sa_owners[slot]}; }
-    // The SAs of a tunnel follow one another over the workers, in and out alike, so that who opens can mostly seal.
     const auto workers = static_cast<std::uint32_t>(state_.workers.size());
-    state_.sa_owners[slot] = static_cast<std::uint8_t>((tunnel + spread) % workers);
+    state_.sa_owners[slot] = static_cast<std::uint8_t>((first_owner_ + spread) % workers);
     const auto found = state_.sa_memory.find(key);
     const SaRecord before = found == state_.sa_memory.end() ? SaRecord{} : found->second;
     auto& state = state_.sa_states[slot];
     state = {};
-    state.sequence = state.base = before.sequence;
+    state.sequence = before.sequence;
     state.packets = before.packets;
     state.bytes = before.bytes;
     state_.sa_faults[slot] = {};
     state_.sa_faults[slot].packets_base = before.packets;
-    state_.sa_born[slot] = now_ - before.age;
+    state_.sa_faults[slot].sequence_base = before.sequence;
+    // A key that was used before has its time running.
+    state_.sa_faults[slot].born = before.age == 0 ? 0 : std::max<Nanoseconds>(now_, 1);
+    state_.sa_ages[slot] = before.age;
     state_.replay_rings[slot] = {};
     if (!key.outbound && before.sequence != 0) { ipsec::mark_all_seen(state_.replay_rings[slot], before.sequence); }
     return {slot, state_.sa_owners[slot]};
@@ -140,7 +162,7 @@ void SaCompiler::add_outbound(const config::VirtualNetwork& network, const confi
     for (std::uint32_t i = 0; i < sa.spi_count; ++i) {
         const std::uint32_t lane = sa.first_lane + i;
         const SaKey own{fingerprint, true, lane};
-        const auto [slot, owner] = take(own, tunnel, i);
+        const auto [slot, owner] = take(own, ipsec.suite, i);
         ipsec::SaOut out = common;
         out.key = ready.get();
         out.iv_lane = std::uint64_t{lane} << 56U;
@@ -169,7 +191,7 @@ void SaCompiler::add_outbound(const config::VirtualNetwork& network, const confi
 std::uint32_t SaCompiler::add_inbound(const config::Ipsec& ipsec, const config::InboundSa& sa, std::uint32_t tunnel,
                                       std::uint32_t name, std::uint32_t spread) {
     const SaKey own{ipsec::fingerprint(ipsec.suite, sa.key.octets()), false, sa.spi};
-    const auto [slot, owner] = take(own, tunnel, spread);
+    const auto [slot, owner] = take(own, ipsec.suite, spread);
     const bool transport = ipsec.mode == config::IpsecMode::transport;
     ipsec::SaIn in;
     const auto local = mapped(ipsec.local);
@@ -203,6 +225,7 @@ std::vector<std::uint32_t> SaCompiler::add(const config::VirtualNetwork& network
     const auto& ipsec = *network.ipsec;
     const auto& suite = row(ipsec.suite);
     const bool transport = ipsec.mode == config::IpsecMode::transport;
+    first_owner_ = first_owner(ipsec, tunnel);
     snapshot_.sas_out.resize(state_.workers.size());
     if (snapshot_.esp_headers.size() <= tunnel) { snapshot_.esp_headers.resize(tunnel + 1); }
     ipsec::SaOut common;
@@ -254,16 +277,25 @@ void set_limits(const Snapshot& snapshot, State& state, Nanoseconds now, bool re
         store(sa.sequence_limit, last);
         store(sa.packets_limit, limit.packets);
         store(sa.bytes_limit, limit.bytes);
-        const Nanoseconds age = now - state.sa_born[plan.slot];
+        if (read(state.sa_faults[plan.slot].born) == 0) {
+            store(sa.life, limit.age);
+            continue;
+        }
+        const Nanoseconds age = age_of(plan, state, now);
         store(sa.deadline, limit.age == ipsec::kNoLimit ? ipsec::kNoLimit
                            : limit.age <= age           ? 0
                                                         : now + (limit.age - age));
     }
 }
 
+Nanoseconds age_of(const SaPlan& plan, const State& state, Nanoseconds now) {
+    const auto born = read(state.sa_faults[plan.slot].born);
+    return born == 0 ? 0 : state.sa_ages[plan.slot] + (now - std::min(now, born));
+}
+
 SaRecord record_of(const SaPlan& plan, const State& state, Nanoseconds now) {
     const auto& sa = state.sa_states[plan.slot];
-    return {read(sa.sequence), read(sa.packets), read(sa.bytes), now - state.sa_born[plan.slot]};
+    return {read(sa.sequence), read(sa.packets), read(sa.bytes), age_of(plan, state, now)};
 }
 
 void keep_departed_sas(const Snapshot& before, const Snapshot& after, State& state, Nanoseconds now) {
@@ -272,10 +304,6 @@ void keep_departed_sas(const Snapshot& before, const Snapshot& after, State& sta
     for (const auto& plan : before.sas) {
         if (!kept.contains(plan.key)) { state.sa_memory[plan.key] = record_of(plan, state, now); }
     }
-}
-
-void begin_lives(State& state, Nanoseconds now) {
-    std::fill(state.sa_born.begin(), state.sa_born.end(), now);
 }
 
 }  // namespace peerlane::dataplane

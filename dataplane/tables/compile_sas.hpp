@@ -26,7 +26,8 @@ class SaCompiler {
         std::uint32_t slot;
         std::uint8_t owner;
     };
-    Taken take(const SaKey& key, std::uint32_t tunnel, std::uint32_t spread);
+    [[nodiscard]] std::uint32_t first_owner(const config::Ipsec& ipsec, std::uint32_t tunnel) const;
+    Taken take(const SaKey& key, EspSuite suite, std::uint32_t spread);
     static SaPlan plan_of(const config::Ipsec& ipsec, const SaKey& key, Taken taken, std::uint32_t tunnel,
                           std::uint32_t name);
     std::shared_ptr<const ipsec::Key> key(EspSuite suite, const config::Secret& secret, ipsec::Way way);
@@ -40,6 +41,7 @@ class SaCompiler {
     State& state_;
     const Snapshot* previous_;
     Nanoseconds now_;
+    std::uint32_t first_owner_ = 0;  // of the tunnel being added: the worker of its first lane
     struct Standby {
         unsigned worker;
         std::uint32_t tunnel;
@@ -53,13 +55,13 @@ class SaCompiler {
 /// `reserved`: outbound sequence numbers go no further than State::sa_memory says is on disk; else as far as they can.
 void set_limits(const Snapshot& snapshot, State& state, Nanoseconds now, bool reserved);
 
+/// How long ago the key of the SA in `plan` was first used, all runs together; 0 before.
+Nanoseconds age_of(const SaPlan& plan, const State& state, Nanoseconds now);
+
 /// What the SA in `plan` has used by now.
 SaRecord record_of(const SaPlan& plan, const State& state, Nanoseconds now);
 
 /// Control, when `after` is published and no worker reads `before`: what the SAs that left have used is remembered.
 void keep_departed_sas(const Snapshot& before, const Snapshot& after, State& state, Nanoseconds now);
-
-/// Control: the clock begins at `now`, as in replay, where time is the capture's.
-void begin_lives(State& state, Nanoseconds now);
 
 }  // namespace peerlane::dataplane

@@ -1,4 +1,5 @@
-// What must outlive an edge about its security associations: which sequence numbers, and so which nonces, a key has used.
+// What must outlive an edge about its security associations: which sequence numbers, and so which nonces, a key has
+// used.
 #pragma once
 
 #include <compare>
@@ -24,7 +25,7 @@ struct SaRecord {
     std::uint64_t sequence = 0;
     std::uint64_t packets = 0;  // under this key, all runs together
     std::uint64_t bytes = 0;    // of ESP payload
-    Nanoseconds age = 0;        // since the key was first put to use, the time between runs included
+    Nanoseconds age = 0;        // since the first packet under the key, the time between runs included; 0: none yet
     bool operator==(const SaRecord&) const = default;
 };
 

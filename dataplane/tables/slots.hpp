@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <unordered_map>
@@ -38,6 +39,12 @@ class Slots {
         }
         slots_.emplace(identity, Entry{slot, generation_});
         return {slot, true};
+    }
+
+    /// The slot of `identity`, if it has one.
+    [[nodiscard]] std::optional<std::uint32_t> find(const std::string& identity) const {
+        const auto found = slots_.find(identity);
+        return found == slots_.end() ? std::nullopt : std::optional(found->second.slot);
     }
 
     /// Begins a generation: a compilation. Abandoned ones take nothing away.

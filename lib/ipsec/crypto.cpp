@@ -235,6 +235,7 @@ void Engine::Inside::chacha(Job& job) noexcept {
     const IMB_JOB* done = IMB_SUBMIT_JOB_NOCHECK(best);
     const bool complete = done == &one && one.status == IMB_STATUS_COMPLETED;
     if constexpr (kWay == Way::open) { job.authentic = complete && equal_icv(computed, icv); }
+    if (kWay == Way::seal && !complete) [[unlikely]] { std::memset(job.text, 0, job.length); }
 }
 
 /// Describes the jobs with CBC to IPsec-MB, AES-128 first. Returns how many there are.
@@ -279,15 +280,16 @@ IMB_MGR* Engine::Inside::fastest(unsigned count) noexcept {
     return 82 * total + 14 * count < wide ? *narrow : best;
 }
 
-void cipher_cbc(IMB_MGR* manager, std::span<IMB_JOB> jobs, IMB_CIPHER_DIRECTION way, IMB_KEY_SIZE_BYTES key) noexcept {
-    if (jobs.empty()) { return; }
-    IMB_SUBMIT_CIPHER_BURST_NOCHECK(manager, jobs.data(), static_cast<std::uint32_t>(jobs.size()), IMB_CIPHER_CBC, way,
-                                    key);
+/// False: the library did not do all of it.
+bool cipher_cbc(IMB_MGR* manager, std::span<IMB_JOB> jobs, IMB_CIPHER_DIRECTION way, IMB_KEY_SIZE_BYTES key) noexcept {
+    const auto count = static_cast<std::uint32_t>(jobs.size());
+    return count == 0 ||
+           IMB_SUBMIT_CIPHER_BURST_NOCHECK(manager, jobs.data(), count, IMB_CIPHER_CBC, way, key) == count;
 }
 
-void hash_cbc(IMB_MGR* manager, std::span<IMB_JOB> jobs) noexcept {
-    if (jobs.empty()) { return; }
-    IMB_SUBMIT_HASH_BURST_NOCHECK(manager, jobs.data(), static_cast<std::uint32_t>(jobs.size()), IMB_AUTH_HMAC_SHA_256);
+bool hash_cbc(IMB_MGR* manager, std::span<IMB_JOB> jobs) noexcept {
+    const auto count = static_cast<std::uint32_t>(jobs.size());
+    return count == 0 || IMB_SUBMIT_HASH_BURST_NOCHECK(manager, jobs.data(), count, IMB_AUTH_HMAC_SHA_256) == count;
 }
 
 /// Puts the upper half of the sequence number where the ICV's first octets go (RFC 4303 §2.2.1).
@@ -305,9 +307,12 @@ void Engine::Inside::seal_cbc(std::span<Job> jobs) noexcept {
     }
     IMB_MGR* manager = fastest(count);
     const auto all = std::span(work).first(count);
-    cipher_cbc(manager, all.first(short_keys), IMB_DIR_ENCRYPT, IMB_KEY_128_BYTES);
-    cipher_cbc(manager, all.subspan(short_keys), IMB_DIR_ENCRYPT, IMB_KEY_256_BYTES);
-    hash_cbc(manager, all);
+    const bool done = cipher_cbc(manager, all.first(short_keys), IMB_DIR_ENCRYPT, IMB_KEY_128_BYTES) &&
+                      cipher_cbc(manager, all.subspan(short_keys), IMB_DIR_ENCRYPT, IMB_KEY_256_BYTES) &&
+                      hash_cbc(manager, all);
+    for (unsigned i = 0; !done && i < count; ++i) [[unlikely]] {  // nothing leaves in clear
+        std::memset(cbc[i]->text, 0, cbc[i]->length);
+    }
 }
 
 void Engine::Inside::open_cbc(std::span<Job> jobs) noexcept {
@@ -319,13 +324,13 @@ void Engine::Inside::open_cbc(std::span<Job> jobs) noexcept {
         work[i].auth_tag_output = icvs[i];
         if (cbc[i]->esn) { write_high(*cbc[i], icv); }
     }
-    hash_cbc(fastest(count), std::span(work).first(count));
+    const bool hashed = hash_cbc(fastest(count), std::span(work).first(count));
     unsigned authentic = 0;
     unsigned authentic_short = 0;
     for (unsigned i = 0; i < count; ++i) {
         Job& job = *cbc[i];
         std::memcpy(job.text + job.length, received[i], kIcv);
-        job.authentic = equal_icv(icvs[i], received[i]);
+        job.authentic = equal_icv(icvs[i], received[i]) && hashed;
         if (!job.authentic) { continue; }
         if (authentic != i) { work[authentic] = work[i]; }
         ++authentic;

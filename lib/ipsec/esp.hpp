@@ -96,7 +96,9 @@ enum class Opening : std::uint8_t {
     const std::uint32_t around = kEspHeader + iv_length + kIcv;
     if (length < around + kEspTrailer) [[unlikely]] { return Opening::truncated; }
     if (((length - around) & (block - 1)) != 0) [[unlikely]] { return Opening::not_blocks; }
-    if (now >= state.deadline || state.packets >= state.packets_limit) [[unlikely]] { return Opening::expired; }
+    if (now >= state.deadline || state.packets >= state.packets_limit) [[unlikely]] {
+        if (state.life == 0 || state.packets >= state.packets_limit) { return Opening::expired; }
+    }
 
     std::uint64_t front = 0;
     std::memcpy(&front, esp, sizeof(front));

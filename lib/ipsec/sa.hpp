@@ -1,6 +1,7 @@
 // A security association (RFC 4301 §4.4.2.1): what control decided of it, hot parts only, and what traffic changes.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "lib/base/esp_suite.hpp"
@@ -27,16 +28,30 @@ struct alignas(64) SaState {
     std::uint64_t sequence_limit;  // outbound: the last one reserved on disk, last_sequence() at most
     std::uint64_t packets_limit;
     std::uint64_t bytes_limit;
-    Nanoseconds deadline;  // nothing from then on
-    std::uint64_t base;    // sequence when this run took the SA up
+    Nanoseconds deadline;  // nothing from then on; 0 too while the SA waits for its first packet
+    Nanoseconds life;      // what the first packet sets the deadline by; 0 from then on
 };
 static_assert(sizeof(SaState) == 64);
 
 /// What went wrong under an SA. One writer: its worker.
 struct alignas(64) SaFaults {
     std::uint64_t replayed, late, bad_icv, expired, refused;
-    std::uint64_t packets_base;  // control's: SaState::packets when this run took the SA up
+    Nanoseconds born;  // when the first packet came, by the edge's clock; 0: it did not yet
+    // Control's: SaState when this run took the SA up.
+    std::uint64_t packets_base, sequence_base;
 };
+
+/// The first packet under an SA: its time begins.
+[[gnu::noinline, gnu::cold]] inline void begin_life(SaState& state, SaFaults& faults, Nanoseconds now) noexcept {
+    const auto store = [](std::uint64_t& at, std::uint64_t value) {
+        std::atomic_ref<std::uint64_t>(at).store(value, std::memory_order_relaxed);
+    };
+    if (faults.born == 0) {
+        store(faults.born, now == 0 ? 1 : now);
+        store(state.deadline, state.life > kNoLimit - now ? kNoLimit : now + state.life);
+    }
+    store(state.life, 0);
+}
 
 /// The sending side as one worker sees it: one lane. A cache line.
 struct alignas(64) SaOut {

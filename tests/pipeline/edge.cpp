@@ -351,15 +351,15 @@ test::Passed find_passed(const nlohmann::ordered_json& list, const char* field, 
 }
 }  // namespace
 Passed Edge::tunnel(std::string_view network, Link link, Direction direction) const {
-    const auto json = counters_json(*inside_->snapshot, inside_->state);
+    const auto json = counters_json(*inside_->snapshot, inside_->state, now);
     return find_passed(json["tunnels"], "virtual_network", network, link, direction);
 }
 Passed Edge::peering(std::string_view type, Link link, Direction direction) const {
-    const auto json = counters_json(*inside_->snapshot, inside_->state);
+    const auto json = counters_json(*inside_->snapshot, inside_->state, now);
     return find_passed(json["peerings"], "peering", type, link, direction);
 }
 Sa Edge::sa(std::uint32_t spi) const {
-    const auto json = counters_json(*inside_->snapshot, inside_->state);
+    const auto json = counters_json(*inside_->snapshot, inside_->state, now);
     for (const auto& one : json["sas"]) {
         if (one["spi"] != spi) { continue; }
         return {one["state"],    one["sequence"], one["packets"], one["bytes"],   one["expired"],
@@ -368,7 +368,7 @@ Sa Edge::sa(std::uint32_t spi) const {
     throw std::invalid_argument(std::to_string(spi));
 }
 std::string Edge::json() const {
-    return counters_json(*inside_->snapshot, inside_->state).dump(1);
+    return counters_json(*inside_->snapshot, inside_->state, now).dump(1);
 }
 unsigned Edge::buffer_size() const {
     return rte_pktmbuf_data_room_size(inside_->worker->pool);

@@ -177,6 +177,9 @@ TEST(EspLife, HardLimitsAreExact) {
     }
     {
         Edge edge(limited("time: 60 s"));
+        edge.now += 1'000'000'000'000;
+        EXPECT_EQ(fate_up(edge), Fate::sent) << "its time begins with its first packet";
+        EXPECT_EQ(fate_down(edge, 3), Fate::sent);
         edge.now += 59'999'999'999;
         EXPECT_EQ(fate_up(edge), Fate::sent);
         EXPECT_EQ(fate_down(edge, 1), Fate::sent);
@@ -190,6 +193,17 @@ TEST(EspLife, HardLimitsAreExact) {
         edge.reload(limited("time: 60 s"));
         EXPECT_EQ(fate_up(edge), Fate::sa_expired) << "years go on while a key is away";
     }
+}
+
+TEST(EspLife, ANextSaHasItsWholeTime) {
+    Edge edge(text({kOutA, kOutB}, {kInA}, ", lifetime: { soft: { time: 50 s }, hard: { time: 60 s } }"));
+    EXPECT_EQ(fate_up(edge), Fate::sent);
+    edge.now += 50'000'000'000;
+    expect_next(edge, kOutB, 1);
+    edge.now += 59'999'999'999;
+    expect_next(edge, kOutB, 2);
+    edge.now += 1;
+    EXPECT_EQ(fate_up(edge), Fate::sa_expired);
 }
 
 TEST(EspLife, LimitsOfOneBurst) {

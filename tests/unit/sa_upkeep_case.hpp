@@ -18,7 +18,7 @@ namespace peerlane::dataplane::test {
 
 namespace fs = std::filesystem;
 
-inline constexpr std::uint64_t kBlock = std::uint64_t{1} << 22U;
+inline constexpr std::uint64_t kBlock = std::uint64_t{1} << 20U;
 inline constexpr Nanoseconds kSecond = 1'000'000'000;
 
 /// One protected tunnel. Keys are told apart by their first octet.
@@ -124,6 +124,12 @@ customers:
         }
         ASSERT_TRUE(applied.ok);
     }
+    Configuration& configuration() { return run_->configuration; }
+    /// Whether a reload takes `tunnels`.
+    bool turned(const std::vector<Tunnel>& tunnels) {
+        write(tunnels);
+        return run_->configuration.reload().ok;
+    }
     void tick() { run_->upkeep.tick(snapshot()); }
 
     [[nodiscard]] const Snapshot& snapshot() const { return run_->configuration.snapshot(); }
@@ -144,6 +150,7 @@ customers:
     /// A worker's `packets` of 100 octets; returns how many it may send. Every number is on disk as used by then.
     std::uint64_t send(const SaKey& key, std::uint64_t packets) {
         auto& state = sa(key);
+        if (state.life != 0) { ipsec::begin_life(state, run_->state.sa_faults[plan(key).slot], now_); }
         std::uint64_t sent = std::min(packets, state.sequence_limit - std::min(state.sequence_limit, state.sequence));
         if (now_ >= state.deadline) { sent = 0; }
         sent = std::min(sent, state.packets_limit - std::min(state.packets_limit, state.packets));

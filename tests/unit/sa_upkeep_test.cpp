@@ -15,12 +15,12 @@ TEST_F(Upkeep, ReservedBeforeItIsSent) {
     EXPECT_EQ(on_disk().at(key).sequence, kBlock);
     EXPECT_EQ(sa(key).sequence_limit, kBlock);
     EXPECT_EQ(sa(key).sequence, 0U);
-    EXPECT_EQ(send(key, kBlock / 2), kBlock / 2);
+    EXPECT_EQ(send(key, kBlock / 4), kBlock / 4);
     tick();
-    EXPECT_EQ(sa(key).sequence_limit, kBlock) << "half is left";
+    EXPECT_EQ(sa(key).sequence_limit, kBlock) << "three quarters are left";
     EXPECT_EQ(send(key, 1), 1U);
     tick();
-    EXPECT_EQ(sa(key).sequence_limit, kBlock / 2 + 1 + kBlock);
+    EXPECT_EQ(sa(key).sequence_limit, kBlock / 4 + 1 + kBlock);
     EXPECT_EQ(on_disk().at(key).sequence, sa(key).sequence_limit);
     EXPECT_EQ(send(key, 3 * kBlock), kBlock) << "no further than that";
     EXPECT_EQ(send(key, 1), 0U);
@@ -263,6 +263,9 @@ TEST_F(Upkeep, LimitsAreToldOnce) {
     text = told();
     EXPECT_EQ(count(text, "the hard limit of 20 packets is reached"), 1U) << text;
     EXPECT_EQ(count(text, "\n"), 1U) << text;
+    const auto other = name_of(4, false, kSpiIn + 4);
+    EXPECT_EQ(send(name_of(3), 1), 1U);
+    EXPECT_EQ(send(other, 1), 1U);
     now_ += 60 * kSecond;
     text = told();
     EXPECT_EQ(count(text, "the soft limit of 60 seconds is reached"), 2U) << "out and in: " << text;
@@ -285,12 +288,34 @@ TEST_F(Upkeep, ASoftLimitWithANext) {
     EXPECT_NE(text.find("10 packets is reached: the next SA is used"), std::string::npos) << text;
 }
 
+TEST_F(Upkeep, AKeyDoesNotTurnRound) {
+    start({{.out = 1, .in = 2}});
+    write({{.out = 2, .in = 1}});
+    const auto applied = configuration().reload();
+    ASSERT_FALSE(applied.ok);
+    EXPECT_NE(applied.findings.back().what.find("nonces would be used twice"), std::string::npos);
+    EXPECT_NE(applied.findings.back().remedy.find("new key"), std::string::npos);
+    end();
+    EXPECT_THROW(start({{.out = 2, .in = 1}}), Failure);
+    // Nor after it was away for a while.
+    start({{.out = 3, .in = 4}});
+    EXPECT_FALSE(turned({{.out = 2, .in = 5}}));
+    EXPECT_TRUE(turned({{.out = 1, .in = 2}}));
+    const std::string cbc = "aes-cbc-128-hmac-sha256-128";
+    EXPECT_TRUE(turned({{.suite = cbc, .out = 6, .in = 7}}));
+    EXPECT_TRUE(turned({{.suite = cbc, .out = 7, .in = 6}})) << "CBC has no nonce to use twice";
+}
+
 TEST_F(Upkeep, KeysGrowOlder) {
     const std::string limit = ", lifetime: { hard: { time: 100 s } }";
     const Tunnel a{.more = limit};
     const Tunnel b{.out = 3, .in = 4, .more = limit};
     const auto key = name_of(1);
     start({a});
+    now_ += 500 * kSecond;
+    reload({a});
+    EXPECT_EQ(sa(key).deadline, 0U) << "its time begins with its first packet";
+    EXPECT_EQ(send(key, 1), 1U);
     EXPECT_EQ(sa(key).deadline, now_ + 100 * kSecond);
     now_ += 30 * kSecond;
     reload({a});
