@@ -163,6 +163,7 @@ constexpr Field kIpsecFields[] = {
      .shape = Shape::one_or_list,
      .required = true,
      .filled = true,
+     .max = 2,
      .meaning = "What is sent on; of two, the second from when the first reaches a soft limit.",
      .mapping = &kOutbound,
      .child = append<&Ipsec::outbound>},

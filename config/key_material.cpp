@@ -134,6 +134,10 @@ std::expected<Secret, KeyFileError> read_key_file(const fs::path& path) {
         return std::unexpected(KeyFileError{
             fmt::format("{} is open to others than its owner (mode {:04o})", name, status.st_mode & 07777U),
             fmt::format("run `chmod 600 {}`, and change the key if somebody may have read it", path.string())});
+    if (status.st_uid != 0 && status.st_uid != geteuid())
+        return std::unexpected(
+            KeyFileError{fmt::format("{} belongs to somebody else (user {})", name, status.st_uid),
+                         fmt::format("run `chown root {}`, or as the user of the edge", path.string())});
     const auto text = read_all(file.number);
     if (!text) return std::unexpected(unreadable(path, errno));
     if (text->size() > kMaxKeyFile)

@@ -93,7 +93,8 @@ Json one_value(const Field& field) {
             return reference(*field.mapping);
         // A key of decimal digits only is a number to a reader of YAML.
         case Type::key:
-            return {{"type", Json::array({"string", "number"})}, {"pattern", R"(^\s*(0x)?([0-9A-Fa-f]{2}[\s:]*)+$)"}};
+            return {{"type", Json::array({"string", "number"})},
+                    {"pattern", R"(^\s*(0[xX])?([0-9A-Fa-f]{2}[\s:]*)+$)"}};
     }
     return Json::object();
 }
@@ -102,6 +103,7 @@ Json in_shape(const Field& field) {
     const Json one = one_value(field);
     Json list{{"type", "array"}, {"items", one}};
     if (field.filled) list["minItems"] = 1;
+    if (field.mapping != nullptr && field.max != 0) list["maxItems"] = field.max;
     switch (field.shape) {
         case Shape::one:
             return one;

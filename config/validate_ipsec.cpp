@@ -1,8 +1,10 @@
 // Rules for security associations: keys, SPIs, lanes, addresses, limits.
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <limits>
+#include <set>
 #include <span>
 #include <string>
 #include <tuple>
@@ -49,6 +51,7 @@ struct Rules {
     Seen<CipherKey> keys{};
     Seen<std::uint32_t> inbound{};
     std::vector<SpiRange> outbound{};
+    std::set<std::uint32_t> open_files{};  // told already
     Repeated few_lanes{};
     Repeated short_sequence{};
 };
@@ -62,9 +65,24 @@ bool all_zero(std::span<const std::uint8_t> octets) {
     return !octets.empty() && std::ranges::all_of(octets, [](std::uint8_t octet) { return octet == 0; });
 }
 
+/// A key in a file of the configuration itself: who else may read that?
+void check_file(Rules& rules, Place sa) {
+    const Check& check = rules.check;
+    if (!check.sources.field(sa, "key")) return;
+    const std::string& file = check.model.files[sa.file];
+    struct stat status{};
+    if (stat(file.c_str(), &status) != 0 || (status.st_mode & 077U) == 0) return;
+    if (!rules.open_files.insert(sa.file).second) return;
+    check.report.warning(key_place(check, sa),
+                         fmt::format("key: the file holds keys and is open to others than its owner (mode {:04o})",
+                                     status.st_mode & 07777U),
+                         fmt::format("run `chmod 600 {}`, or name key files with `key_file`", file));
+}
+
 void check_key(Rules& rules, const Ipsec& ipsec, Place sa, const Secret& key) {
     if (key.empty()) return;
     const Check& check = rules.check;
+    check_file(rules, sa);
     const EspSuiteRow& suite = row(ipsec.suite);
     const Place place = key_place(check, sa);
     const auto cipher = key.octets().first(std::min<std::size_t>(suite.cipher_key, key.octets().size()));

@@ -1,4 +1,6 @@
 // Answers as tables: a row for each object, a column for each of its keys.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <vector>
 
@@ -31,7 +33,9 @@ struct Table {
                 names.push_back(key);
                 right.push_back(value.is_number());
             }
-            row.push_back(cell(value));
+            // As it is configured, and as other tools show it.
+            const bool spi = key == "spi" && value.is_number_unsigned();
+            row.push_back(spi ? fmt::format("{:#x}", value.get<std::uint32_t>()) : cell(value));
         }
         row.resize(names.size());
     }
