@@ -55,11 +55,23 @@ namespace detail {
     std::memcpy(udp.checksum.octets, &sent, 2);
 }
 
+/// Copies the last `length` octets of a template, 32 .. 64, to where they end at `end`. What is before them stays cold.
+[[gnu::always_inline]] inline void copy_header(const TunnelHeader& header, unsigned length,
+                                               std::uint8_t* end) noexcept {
+    constexpr unsigned kHalf = sizeof(TunnelHeader) / 2;
+    const std::uint8_t* from = header.octets.data() + sizeof(TunnelHeader);
+    std::memcpy(end - length, from - length, kHalf);
+    std::memcpy(end - kHalf, from - kHalf, kHalf);
+}
+
 /// Seals `slots`, which are of protected tunnels, and numbers them in this order.
 inline void seal_slots(Worker& worker, Burst& burst, const std::uint8_t* slots, std::uint32_t protects) noexcept {
     const Snapshot& snapshot = *worker.snapshot;
     const TunnelInfo* tunnels = snapshot.tunnels.data();
+    const TunnelHeader* headers = snapshot.esp_headers.data();
     const ipsec::SaOut* all = snapshot.sas_out[worker.index].data();
+    ipsec::SaState* states = worker.state.sa_states.data();
+    const Nanoseconds now = burst.now;
     std::uint32_t count = 0;
     bool sums = false;
     for (std::uint32_t k = 0; k < protects; ++k) {
@@ -70,7 +82,7 @@ inline void seal_slots(Worker& worker, Burst& burst, const std::uint8_t* slots, 
         auto* frame = rte_pktmbuf_mtod(mbuf, std::uint8_t*);
         std::uint8_t* payload = frame + sa->skip;
         const std::uint32_t length = mbuf->data_len - std::uint32_t{sa->skip};
-        if (sa->key == nullptr || !ipsec::may_send(worker.state.sa_states[sa->state], length, burst.now)) [[unlikely]] {
+        if (sa->key == nullptr || !ipsec::may_send(states[sa->state], length, now)) [[unlikely]] {
             sa = next_sa(worker, burst, slot, sa, length);
             if (sa == nullptr) { continue; }
         }
@@ -87,17 +99,20 @@ inline void seal_slots(Worker& worker, Burst& burst, const std::uint8_t* slots, 
         if ((sa->flags & ipsec::SaOut::kFixedDscp) != 0) {
             tos = static_cast<std::uint8_t>(sa->dscp | (tos & ip::kEcnMask));
         }
-        std::uint8_t* header = ipsec::prepare_seal(*sa, worker.state.sa_states[sa->state], payload, length,
-                                                   worker.crypto, worker.jobs[count++]);
-        std::memcpy(header - sizeof(TunnelHeader), snapshot.esp_headers[index].octets.data(), sizeof(TunnelHeader));
-        std::uint8_t* start = header - sa->header_length;
-        const auto whole = static_cast<unsigned>(payload + length + tail - start);
+        const unsigned header_length = sa->header_length;
+        const unsigned flags = sa->flags;
+        const unsigned whole = header_length + kEspHeader + sa->iv + length + tail;
+        const std::uint16_t header_sum = sa->header_sum;
+        std::uint8_t* header =
+            ipsec::prepare_seal(*sa, states[sa->state], payload, length, worker.crypto, worker.jobs[count++]);
+        copy_header(headers[index], header_length, header);
+        std::uint8_t* start = header - header_length;
         const unsigned outer_length = whole - static_cast<unsigned>(sizeof(ether::Header));
-        const bool six = (sa->flags & ipsec::SaOut::kOuterV6) != 0;
-        complete_outer(start + sizeof(ether::Header), six, tos, outer_length, sa->header_sum);
-        if ((sa->flags & ipsec::SaOut::kUdp) != 0) [[unlikely]] {
+        const bool six = (flags & ipsec::SaOut::kOuterV6) != 0;
+        complete_outer(start + sizeof(ether::Header), six, tos, outer_length, header_sum);
+        if ((flags & ipsec::SaOut::kUdp) != 0) [[unlikely]] {
             auto& udp = *reinterpret_cast<Udp*>(header - sizeof(Udp));
-            udp.length.set(static_cast<std::uint16_t>(payload + length + tail - header + sizeof(Udp)));
+            udp.length.set(static_cast<std::uint16_t>(whole - header_length + sizeof(Udp)));
             sums |= six;
         }
         set_frame(mbuf, start, whole);
@@ -124,6 +139,22 @@ inline void seal_slots(Worker& worker, Burst& burst, const std::uint8_t* slots, 
 
 }  // namespace detail
 
+/// Fetches what is known early of an SA, and the end of the packet, behind which trailer and ICV go. A walk of its own,
+/// so that an edge without IPsec does not pay.
+inline void expect_seal(Worker& worker, Burst& burst) noexcept {
+    const Snapshot& snapshot = *worker.snapshot;
+    if (snapshot.sas_out.empty()) [[likely]] { return; }
+    const ipsec::SaOut* all = snapshot.sas_out[worker.index].data();
+    const TunnelHeader* headers = snapshot.esp_headers.data();
+    burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) {
+        const std::uint32_t index = burst.tunnel[slot];
+        if (index == kNowhere) [[unlikely]] { return; }
+        rte_prefetch0(&all[index]);
+        rte_prefetch0(&headers[index]);
+        rte_prefetch0(burst.l3[slot] + burst.length[slot]);
+    });
+}
+
 inline void esp_seal(Worker& worker, Burst& burst) noexcept {
     const Snapshot& snapshot = *worker.snapshot;
     if (snapshot.sas_out.empty()) [[likely]] { return; }
@@ -133,7 +164,6 @@ inline void esp_seal(Worker& worker, Burst& burst) noexcept {
     burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) {
         if (!detail::is_protected(snapshot, burst, slot)) { return; }
         slots[protects++] = static_cast<std::uint8_t>(slot);
-        rte_prefetch0(&snapshot.esp_headers[burst.tunnel[slot]]);
         rte_prefetch0(&worker.state.sa_states[all[burst.tunnel[slot]].state]);
     });
     detail::seal_slots(worker, burst, slots, protects);

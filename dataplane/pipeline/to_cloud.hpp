@@ -32,6 +32,7 @@ void run_to_cloud(Worker& worker, Burst& burst, Observer& observe) {
     observe("route", burst);
     hand_over(worker, burst);
     observe("hand_over", burst);
+    expect_seal(worker, burst);
     mtu_guard_to_cloud(worker, burst);
     observe("mtu_guard", burst);
     if (burst.answers) [[unlikely]] { answer(worker, burst); }

@@ -4,6 +4,7 @@
 
 #include <emmintrin.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "lib/ipsec/crypto.hpp"
@@ -12,11 +13,14 @@
 
 namespace peerlane::ipsec {
 
+inline constexpr std::uint32_t kIcv = 16;
+static_assert(std::ranges::all_of(kEspSuites, [](const EspSuiteRow& suite) { return suite.icv == kIcv; }));
+
 inline constexpr std::uint8_t kNoNextHeader = 59;  // a dummy packet (RFC 4303 §2.6)
 
 /// Octets a packet grows behind its payload: padding, trailer and ICV (RFC 4303 §2.4).
 inline std::uint32_t tail_octets(const SaOut& sa, std::uint32_t length) noexcept {
-    return (-(length + kEspTrailer) & sa.block_mask) + kEspTrailer + row(sa.suite).icv;
+    return (-(length + kEspTrailer) & sa.block_mask) + kEspTrailer + kIcv;
 }
 
 /// Whether one more packet of `length` octets of payload may be sent under the SA.
@@ -37,15 +41,17 @@ inline std::uint32_t tail_octets(const SaOut& sa, std::uint32_t length) noexcept
     alignas(16) static constexpr std::uint8_t kPadding[16]{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
     const std::uint32_t pad = -(length + kEspTrailer) & sa.block_mask;
     std::memcpy(payload + length, kPadding, sizeof(kPadding));
-    payload[length + pad] = static_cast<std::uint8_t>(pad);
-    payload[length + pad + 1] = sa.next_header;
+    const auto trailer = static_cast<std::uint16_t>(pad | std::uint32_t{sa.next_header} << 8U);
+    const unsigned flags = sa.flags;
+    const std::uint32_t iv_length = sa.iv;
+    std::memcpy(payload + (length + pad), &trailer, sizeof(trailer));
 
     std::uint32_t spi = 0;
     std::memcpy(&spi, sa.spi, sizeof(spi));
     const std::uint32_t low = __builtin_bswap32(static_cast<std::uint32_t>(sequence));
     const auto high = static_cast<std::uint32_t>(sequence >> 32U);
-    const bool esn = (sa.flags & SaOut::kEsn) != 0;
-    std::uint8_t* iv = payload - sa.iv;
+    const bool esn = (flags & SaOut::kEsn) != 0;
+    std::uint8_t* iv = payload - iv_length;
     std::uint8_t* header = iv - kEspHeader;
     const std::uint64_t front = spi | std::uint64_t{low} << 32U;
     std::memcpy(header, &front, sizeof(front));
@@ -56,7 +62,7 @@ inline std::uint32_t tail_octets(const SaOut& sa, std::uint32_t length) noexcept
     job.sequence_high = high;
     job.suite = sa.suite;
     job.esn = esn;
-    if ((sa.flags & SaOut::kAead) != 0) [[likely]] {
+    if ((flags & SaOut::kAead) != 0) [[likely]] {
         // The nonce and the AAD in a store each, long before they are read.
         std::uint32_t salt = 0;
         std::memcpy(&salt, sa.salt, sizeof(salt));
@@ -92,7 +98,6 @@ enum class Opening : std::uint8_t {
     const bool aead = (sa.flags & SaIn::kAead) != 0;
     const std::uint32_t iv_length = aead ? 8 : 16;
     const std::uint32_t block = aead ? 4 : 16;
-    constexpr std::uint32_t kIcv = 16;
     const std::uint32_t around = kEspHeader + iv_length + kIcv;
     if (length < around + kEspTrailer) [[unlikely]] { return Opening::truncated; }
     if (((length - around) & (block - 1)) != 0) [[unlikely]] { return Opening::not_blocks; }
