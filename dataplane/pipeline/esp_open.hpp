@@ -172,7 +172,13 @@ inline void esp_open(Worker& worker, Burst& burst) noexcept {
         identities[k] = {0, whole ? reinterpret_cast<const Be32*>(burst.l3[slot])->get() : 0};
         hashes[k] = table.hash(identities[k]);
         table.prefetch_index(hashes[k]);
+        // A short packet's second line and any packet's last one, which the hardware does not expect.
+        rte_prefetch0(burst.l3[slot] + RTE_CACHE_LINE_SIZE);
+        rte_prefetch0(burst.l3[slot] + burst.gre_length[slot] - 1);
     }
+    ipsec::SaState* states = worker.state.sa_states.data();
+    ipsec::ReplayRing* rings = worker.state.replay_rings.data();
+    const Nanoseconds now = burst.now;
     for (std::uint32_t k = 0; k < burst.esp_count; ++k) {
         entries[k] = table.candidate(hashes[k]);
         rte_prefetch0(entries[k]);
@@ -187,8 +193,8 @@ inline void esp_open(Worker& worker, Burst& burst) noexcept {
         const ipsec::SaIn& sa = entries[k]->payload;
         burst.tunnel[slot] = snapshot.sa_tunnels[sa.state];
         const auto low = reinterpret_cast<const Be32*>(burst.l3[slot] + 4)->get();
-        rte_prefetch0(&worker.state.sa_states[sa.state]);
-        ipsec::prefetch(worker.state.replay_rings[sa.state], low);
+        rte_prefetch0(&states[sa.state]);
+        ipsec::prefetch(rings[sa.state], low);
         ipsec::prefetch_key(*sa.key);
     }
 
@@ -200,9 +206,8 @@ inline void esp_open(Worker& worker, Burst& burst) noexcept {
         const std::uint32_t slot = burst.esp[k];
         const ipsec::SaIn& sa = entries[k]->payload;
         if (!detail::belongs(worker, burst, slot, sa)) [[unlikely]] { continue; }
-        const auto opening = ipsec::prepare_open(
-            sa, worker.state.sa_states[sa.state], worker.state.replay_rings[sa.state], burst.l3[slot],
-            burst.gre_length[slot], burst.now, worker.jobs[count], sequences[count]);
+        const auto opening = ipsec::prepare_open(sa, states[sa.state], rings[sa.state], burst.l3[slot],
+                                                 burst.gre_length[slot], now, worker.jobs[count], sequences[count]);
         if (opening != ipsec::Opening::ready) [[unlikely]] {
             detail::refuse_esp(worker, burst, slot, sa.state, detail::fate_of(opening));
             continue;
@@ -214,15 +219,14 @@ inline void esp_open(Worker& worker, Burst& burst) noexcept {
         const std::uint32_t slot = burst.esp[order[i]];
         const ipsec::SaIn& sa = entries[order[i]]->payload;
         const ipsec::Job& job = worker.jobs[i];
-        ipsec::SaState& state = worker.state.sa_states[sa.state];
+        ipsec::SaState& state = states[sa.state];
         if (state.life != 0 && job.authentic) [[unlikely]] {
             ipsec::begin_life(state, worker.state.sa_faults[sa.state], burst.now);
         }
         std::uint32_t length = 0;
         std::uint8_t next_header = 0;
         const auto opened =
-            ipsec::finish_open(sa, worker.state.sa_states[sa.state], worker.state.replay_rings[sa.state], job,
-                               sequences[i], length, next_header);
+            ipsec::finish_open(sa, states[sa.state], rings[sa.state], job, sequences[i], length, next_header);
         const Fate fate = opened == ipsec::Opened::payload
                               ? detail::parse_plaintext(burst, slot, sa, job.text, length, next_header)
                               : detail::fate_of(opened);
