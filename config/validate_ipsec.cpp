@@ -227,6 +227,11 @@ void check_ipsec(Rules& rules, const Circuit& circuit, const VirtualNetwork& net
         check.report.error(ipsec.outbound[2].place,
                            fmt::format("outbound: {} SAs, but there is one in use and one next", ipsec.outbound.size()),
                            "keep two; a reload brings others");
+    if (ipsec.outbound.size() == 2 && ipsec.outbound[0].spi_count != ipsec.outbound[1].spi_count)
+        check.report.error(check.sources.at(ipsec.outbound[1].place, "spi_count"),
+                           fmt::format("spi_count: {}, but the SA before it has {}", ipsec.outbound[1].spi_count,
+                                       ipsec.outbound[0].spi_count),
+                           "write the same for both: the workers stay the same when the next SA takes over");
     for (const OutboundSa& sa : ipsec.outbound) check_outbound(rules, ipsec, sa);
     for (const InboundSa& sa : ipsec.inbound) check_inbound(rules, ipsec, sa);
     check_addresses(check, network);

@@ -22,23 +22,23 @@ namespace detail {
 [[gnu::noinline, gnu::cold]] inline const ipsec::SaOut* next_sa(Worker& worker, Burst& burst, std::uint32_t slot,
                                                                 const ipsec::SaOut* sa, std::uint32_t length) noexcept {
     const auto* all = worker.snapshot->sas_out[worker.index].data();
-    while (sa->key != nullptr) {
-        ipsec::SaState& state = worker.state.sa_states[sa->state];
-        if (state.life != 0) { ipsec::begin_life(state, worker.state.sa_faults[sa->state], burst.now); }
-        if (ipsec::may_send(state, length, burst.now)) { return sa; }
-        if (sa->next != ipsec::kNoSa) {
-            sa = &all[sa->next];
-            continue;
+    Fate why = Fate::no_lane;
+    for (;; sa = &all[sa->next]) {
+        if (sa->key != nullptr) {
+            ipsec::SaState& state = worker.state.sa_states[sa->state];
+            ipsec::SaFaults& faults = worker.state.sa_faults[sa->state];
+            if (state.life != 0) { ipsec::begin_life(state, faults, burst.now); }
+            if (ipsec::may_send(state, length, burst.now)) { return sa; }
+            const auto limit = read(state.sequence_limit);
+            const bool last = limit == ipsec::last_sequence((sa->flags & ipsec::SaOut::kEsn) != 0);
+            why = state.sequence < limit ? Fate::sa_expired
+                  : last                 ? Fate::sequence_exhausted
+                                         : Fate::sequence_not_reserved;
+            if (sa->next == ipsec::kNoSa) { bump(faults.expired); }
         }
-        const bool esn = (sa->flags & ipsec::SaOut::kEsn) != 0;
-        const bool number = state.sequence >= read(state.sequence_limit);
-        bump(worker.state.sa_faults[sa->state].expired);
-        burst.end(slot, !number                                             ? Fate::sa_expired
-                        : state.sequence_limit == ipsec::last_sequence(esn) ? Fate::sequence_exhausted
-                                                                            : Fate::sequence_not_reserved);
-        return nullptr;
+        if (sa->next == ipsec::kNoSa) { break; }
     }
-    burst.end(slot, Fate::no_lane);
+    burst.end(slot, why);
     return nullptr;
 }
 

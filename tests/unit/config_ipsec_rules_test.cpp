@@ -88,8 +88,9 @@ TEST(ConfigIpsecRules, SpisAndLanes) {
          {}},
         {"a range within another",
          {kOneWorker,
-          ipsec(with("[" + sa(0x1000, kKeyA, ", spi_count: 256") + ", " + sa(0x1080, kKeyC) + "]", sa(0x2001, kKeyB)))},
-         {{"25@0x1080 error", "from 0x1080 to 0x1080", "its own"}}},
+          ipsec(with("[" + sa(0x1000, kKeyA, ", spi_count: 256") + ", " + sa(0x1080, kKeyC, ", spi_count: 256") + "]",
+                     sa(0x2001, kKeyB)))},
+         {{"25@0x1080 error", "from 0x1080 to 0x10ff", "its own"}}},
         {"lanes beyond 255",
          {kOneWorker, ipsec(with(sa(0x1001, kKeyA, ", first_lane: 253, spi_count: 4"), sa(0x2001, kKeyB)))},
          {{"25@253 error", "first_lane: lanes 253 to 256, but the last there is is 255", "write 252 or less"}}},
@@ -195,7 +196,8 @@ TEST(ConfigIpsecRules, Workers) {
         {"enough", {ipsec(with(sa(0x1001, kKeyA, ", spi_count: 2"), two))}, {}},
         {"the next SA has fewer",
          {ipsec(with("[" + sa(0x1001, kKeyA, ", spi_count: 2") + ", " + sa(0x1003, kKeyD) + "]", two))},
-         {{"24@suite warning", "limited to 1 outbound", remedy}}},
+         {{"24@suite warning", "limited to 1 outbound", remedy},
+          {"25@{ error", "spi_count: 1, but the SA before it has 2", "write the same for both"}}},
     });
 }
 

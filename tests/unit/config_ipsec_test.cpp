@@ -35,7 +35,7 @@ TEST(ConfigIpsec, EveryFieldIsStored) {
                       "  - { spi: 0x1001, spi_count: 4, first_lane: 252, key: 0x" +
                       std::string(kKeyA) +
                       " }\n"
-                      "  - { spi: 4294967295, key: '" +
+                      "  - { spi: 4294967292, spi_count: 4, key: '" +
                       std::string(kKeyB) +
                       "' }\n"
                       "inbound:\n"
@@ -64,8 +64,8 @@ TEST(ConfigIpsec, EveryFieldIsStored) {
     EXPECT_EQ(got.outbound[0].spi_count, 4U);
     EXPECT_EQ(got.outbound[0].first_lane, 252U);
     EXPECT_EQ(hex(got.outbound[0].key), kKeyA);
-    EXPECT_EQ(got.outbound[1].spi, 0xffffffffU);
-    EXPECT_EQ(got.outbound[1].spi_count, 1U);
+    EXPECT_EQ(got.outbound[1].spi, 0xfffffffcU);
+    EXPECT_EQ(got.outbound[1].spi_count, 4U);
     EXPECT_EQ(got.outbound[1].first_lane, 0U);
     EXPECT_EQ(hex(got.outbound[1].key), kKeyB);
     ASSERT_EQ(got.inbound.size(), 2U);

@@ -29,6 +29,7 @@ using test::Vpn;
 constexpr unsigned kBuffers = 16'383;
 constexpr unsigned kAccess = 0, kCore = 1;
 constexpr Association kOut{EspSuite::aes_gcm_128, 0x1001, 1};
+constexpr Association kNext{EspSuite::aes_gcm_128, 0x1101, 3};
 constexpr Association kIn{EspSuite::aes_gcm_128, 0x2001, 2};
 
 struct Taken {
@@ -56,7 +57,8 @@ class Handover : public testing::Test {
     }
 
     /// `prod` with so many lanes. Its SAs begin with worker 0, those of `other` with worker 0 too: tunnels 0 and 2.
-    void start(unsigned lanes) {
+    /// With `next` a second outbound SA with one lane, which takes over after ten packets of a lane.
+    void start(unsigned lanes, bool next = false) {
         static unsigned made = 0;  // names are for ever
         pool = make_pool("pool" + std::to_string(++made), kBuffers, 1600, 0);
         for (unsigned port = 0; port < 2; ++port) {
@@ -82,10 +84,18 @@ class Handover : public testing::Test {
         rings.emplace(2);
         auto out = kOut;
         out.count = lanes;
-        const auto loaded = config::load_text(
-            test::vpn_edge({.outbound = {out}, .inbound = {kIn}}, "bandwidth: 400 Gbps\n        burst: 100 MB"), "f");
+        test::Vpn vpn{.outbound = {out}, .inbound = {kIn}};
+        if (next) {
+            vpn.outbound.push_back(kNext);
+            vpn.more = ", lifetime: { soft: { packets: 10 } }";
+        }
+        const auto loaded = config::load_text(test::vpn_edge(vpn, "bandwidth: 400 Gbps\n        burst: 100 MB"), "f");
         ASSERT_TRUE(loaded.ok());
         snapshot = compile(loaded.model, *state, nullptr, {{}, clock.now()});
+        if (next) {  // as if its key had been another tunnel's before
+            state->sa_owners[snapshot->sas[1].slot] = 1;
+            snapshot = compile(loaded.model, *state, snapshot.get(), {{}, clock.now()});
+        }
         set_limits(*snapshot, *state, clock.now(), false);
         publication->publish(*snapshot);
         state->commit();
@@ -263,6 +273,26 @@ TEST_F(Handover, TwoLanesNeedNone) {
     EXPECT_EQ(last[1], 32U);
     EXPECT_EQ(ivs.size(), 64U) << "the same numbers in two lanes of one key";
     expect_conservation(64);
+}
+
+TEST_F(Handover, TheNextSaIsAnotherWorkers) {
+    start(1, true);
+    for (const bool first : {true, false}) {
+        for (unsigned i = 0; i < 10; ++i) { ASSERT_TRUE(feed(kAccess, 0, up(i))); }
+        poll(0);
+        const auto here = take(kCore);
+        ASSERT_EQ(here.size(), first ? 10U : 0U) << "what the first SA may send";
+        poll(1);
+        const auto there = take(kCore);
+        ASSERT_EQ(there.size(), first ? 0U : 10U);
+        for (unsigned i = 0; i < there.size(); ++i) {
+            EXPECT_EQ(there[i].worker, 1U);
+            const auto got = test::unseal(kNext, test::esp_in(there[i].frame));
+            ASSERT_TRUE(got) << i;
+            EXPECT_EQ(got->sequence, i + 1);
+        }
+    }
+    expect_conservation(20);
 }
 
 TEST_F(Handover, AFullRing) {

@@ -1,0 +1,51 @@
+#!/usr/bin/python3
+"""Where keys are in a running edge: in locked memory that no dump gets, and nowhere once they are retired."""
+
+import re
+
+from edge import Edge, main
+from sealed import SUITE, inbound, material, outbound, protected
+
+
+def places(process, secret):
+    """Flags (as in /proc/PID/smaps) of every mapping that holds `secret`."""
+    found = []
+    smaps = open(f"/proc/{process}/smaps").read()
+    with open(f"/proc/{process}/mem", "rb", 0) as memory:
+        for start, end, rest in re.findall(r"^([0-9a-f]+)-([0-9a-f]+) r(.*?VmFlags:[^\n]*)$", smaps, re.M | re.S):
+            try:
+                memory.seek(int(start, 16))
+                held = memory.read(int(end, 16) - int(start, 16))
+            except (OSError, OverflowError, ValueError):
+                continue  # the kernel's own pages
+            if secret in held:
+                found.append(set(rest.split("VmFlags:")[1].split()))
+    return found
+
+
+def ipsec(generation):
+    return {"suite": SUITE, "outbound": outbound(f"out {generation}", 0x1001 + generation),
+            "inbound": inbound(f"in {generation}", 0x2001 + generation)}
+
+
+def only_where_they_belong(program, directory):
+    model = protected(directory, "net_null0", "net_null1", ipsec(0))
+    networks = model["customers"][0]["circuits"][0]["peerings"][0]["virtual_networks"]
+    with Edge(program, directory, model) as edge:
+        for generation in range(3):
+            for name in (f"out {generation}", f"in {generation}"):
+                held = places(edge.process.pid, material(name)[:16])
+                assert held, "a key that is in use is nowhere"
+                for flags in held:
+                    assert {"lo", "dd", "dc"} <= flags, (name, flags)
+                assert not places(edge.process.pid, material(name).hex().encode()), f"{name} is there as text"
+            for name in (f"out {generation - 1}", f"in {generation - 1}"):
+                assert not places(edge.process.pid, material(name)[:16]), f"{name} is there, though nobody uses it"
+            networks[0]["ipsec"] = ipsec(generation + 1)
+            edge.write(model)
+            status, _, said = edge.command("reload")
+            assert status == 0, said
+        edge.end()
+
+
+main(only_where_they_belong)
