@@ -25,17 +25,18 @@ inline std::uint32_t tail_octets(const SaOut& sa, std::uint32_t length) noexcept
 
 /// Whether one more packet of `length` octets of payload may be sent under the SA.
 [[gnu::always_inline]] inline bool may_send(const SaState& state, std::uint32_t length, Nanoseconds now) noexcept {
-    return state.sequence < state.sequence_limit && state.packets < state.packets_limit &&
-           state.bytes + length <= state.bytes_limit && now < state.deadline;
+    return state.sequence < relaxed(state.sequence_limit) && state.packets < relaxed(state.packets_limit) &&
+           state.bytes + length <= relaxed(state.bytes_limit) && now < relaxed(state.deadline);
 }
 
 /// Takes the next sequence number, writes trailer, IV and ESP header around `payload`, which has tail_octets() behind
 /// it, and describes the crypto pass. Returns the ESP header.
 [[gnu::always_inline]] inline std::uint8_t* prepare_seal(const SaOut& sa, SaState& state, std::uint8_t* payload,
                                                          std::uint32_t length, Engine& engine, Job& job) noexcept {
-    const std::uint64_t sequence = ++state.sequence;
-    state.packets++;
-    state.bytes += length;
+    const std::uint64_t sequence = state.sequence + 1;
+    set_relaxed(state.sequence, sequence);
+    set_relaxed(state.packets, state.packets + 1);
+    set_relaxed(state.bytes, state.bytes + length);
 
     // Sixteen octets at once: where fewer are padding the ICV's place takes the rest.
     alignas(16) static constexpr std::uint8_t kPadding[16]{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
@@ -101,8 +102,8 @@ enum class Opening : std::uint8_t {
     const std::uint32_t around = kEspHeader + iv_length + kIcv;
     if (length < around + kEspTrailer) [[unlikely]] { return Opening::truncated; }
     if (((length - around) & (block - 1)) != 0) [[unlikely]] { return Opening::not_blocks; }
-    if (now >= state.deadline || state.packets >= state.packets_limit) [[unlikely]] {
-        if (state.life == 0 || state.packets >= state.packets_limit) { return Opening::expired; }
+    if (now >= relaxed(state.deadline) || state.packets >= relaxed(state.packets_limit)) [[unlikely]] {
+        if (relaxed(state.life) == 0 || state.packets >= relaxed(state.packets_limit)) { return Opening::expired; }
     }
 
     std::uint64_t front = 0;
@@ -157,15 +158,18 @@ enum class Opened : std::uint8_t {
     next_header = job.text[job.length - 1];
     length = job.length - kEspTrailer - pad;
     const bool fits = pad + kEspTrailer <= job.length;
-    if (state.packets >= state.packets_limit || (fits && state.bytes + length > state.bytes_limit)) [[unlikely]] {
+    if (state.packets >= relaxed(state.packets_limit) || (fits && state.bytes + length > relaxed(state.bytes_limit)))
+        [[unlikely]] {
         return Opened::expired;
     }
     // Another packet of this burst may have been the same one.
-    const Replay seen = commit(ring, state.sequence, sa.window, sequence);
+    std::uint64_t top = state.sequence;
+    const Replay seen = commit(ring, top, sa.window, sequence);
     if (seen != Replay::fresh) [[unlikely]] { return seen == Replay::late ? Opened::late : Opened::replayed; }
-    state.packets++;
+    set_relaxed(state.sequence, top);
+    set_relaxed(state.packets, state.packets + 1);
     if (!fits) [[unlikely]] { return Opened::bad_pad_length; }
-    state.bytes += length;
+    set_relaxed(state.bytes, state.bytes + length);
     std::uint32_t wrong = 0;
     for (std::uint32_t i = 0; i < pad; ++i) { wrong |= job.text[length + i] ^ (i + 1); }
     return (wrong & 0xffU) == 0 ? Opened::payload : Opened::bad_padding;

@@ -18,6 +18,14 @@ constexpr std::uint64_t last_sequence(bool esn) noexcept {
     return esn ? (std::uint64_t{1} << 56U) - 1 : 0xffff'ffffU;
 }
 
+/// Of a number that one thread writes and others read: plain moves on x86.
+inline std::uint64_t relaxed(const std::uint64_t& cell) noexcept {
+    return std::atomic_ref<std::uint64_t>(const_cast<std::uint64_t&>(cell)).load(std::memory_order_relaxed);
+}
+inline void set_relaxed(std::uint64_t& cell, std::uint64_t value) noexcept {
+    std::atomic_ref<std::uint64_t>(cell).store(value, std::memory_order_relaxed);
+}
+
 /// What traffic changes of one SA, a cache line. Its worker is the only writer of the counts, control of the limits (a
 /// few times a second at most, and only while traffic passes).
 struct alignas(64) SaState {
@@ -43,14 +51,12 @@ struct alignas(64) SaFaults {
 
 /// The first packet under an SA: its time begins.
 [[gnu::noinline, gnu::cold]] inline void begin_life(SaState& state, SaFaults& faults, Nanoseconds now) noexcept {
-    const auto store = [](std::uint64_t& at, std::uint64_t value) {
-        std::atomic_ref<std::uint64_t>(at).store(value, std::memory_order_relaxed);
-    };
+    const auto life = relaxed(state.life);
     if (faults.born == 0) {
-        store(faults.born, now == 0 ? 1 : now);
-        store(state.deadline, state.life > kNoLimit - now ? kNoLimit : now + state.life);
+        set_relaxed(faults.born, now == 0 ? 1 : now);
+        set_relaxed(state.deadline, life > kNoLimit - now ? kNoLimit : now + life);
     }
-    store(state.life, 0);
+    set_relaxed(state.life, 0);
 }
 
 /// The sending side as one worker sees it: one lane. A cache line.
