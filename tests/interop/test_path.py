@@ -1,0 +1,97 @@
+#!/usr/bin/python3
+"""What kernels learn of the way through the edge: traceroute, and path MTU (RFC 1191, RFC 8201) with TCP over it."""
+
+import re
+
+from lab import CLOUD, CUSTOMER, LINK, Circuit, lab
+from live import check_conservation, main, own_namespace
+from protection import Protection
+from tcp import HEADERS, MANY_OCTETS, OCTETS, TIMESTAMPS, transfer
+
+MTU, ACCESS_MTU = 1500, 1300
+CIRCUITS = [Circuit("contoso", 11, (100, 10), protection=Protection("aes-gcm-128", 11, esn=True)),
+            Circuit("fabrikam", 12, (200,), protection=Protection("aes-cbc-256-hmac-sha256-128", 12, "transport")),
+            Circuit("northwind", 13, (300,), 6)]
+CLAMPED = [Circuit("contoso", 11, (100, 10), protection=Protection("aes-gcm-256", 11), mss_clamp=True),
+           Circuit("fabrikam", 12, (200,), 6, Protection("aes-cbc-128-hmac-sha256-128", 12, "transport"),
+                   mss_clamp=True)]
+
+
+def route_mtu(peer, name, address):
+    """What the kernel has learnt for a destination, or None."""
+    said = peer.run(f"ip -n {name} route get {address}")
+    found = re.search(r"\bmtu (\d+)", said)
+    return int(found[1]) if found else None
+
+
+def offer_large_segments(gateway, circuit):
+    """Lets the gateway, which knows its own tunnel, say the MSS of a host behind it, which does not."""
+    gateway.run("".join(f"ip -n {circuit.name} route change {prefix} dev g{circuit.number} advmss {MTU - header}\n"
+                        for prefix, header in (("10.0.0.0/16", 40), ("2001:db8:10::/48", 60))))
+
+
+def traceroute(program, directory):
+    with lab(program, directory, CIRCUITS) as it:
+        for one in CIRCUITS:
+            for peer, targets in ((it.router, CLOUD), (it.gateway, CUSTOMER)):
+                for family in (4, 6):
+                    said = peer.run(f"ip netns exec {one.name} traceroute -{family} -n -q 1 -N 1 -w 30,0,0 "
+                                    f"{targets[family]}")
+                    hops = re.findall(r"^ *\d+ +(\S+)", said, re.MULTILINE)
+                    assert hops == [LINK[family] + "2", targets[family]], (one.name, said)
+        drops = it.edge.show("drops")
+        assert drops == {"ttl_expired": 4 * len(CIRCUITS)}, drops
+        check_conservation(it.edge.show("ports"))
+
+
+def path_mtu(program, directory):
+    """From the customer the tunnel is narrow; the kernel is told how narrow, exactly, and TCP gets through."""
+    with lab(program, directory, CIRCUITS, core_mtu=MTU) as it:
+        for one in CIRCUITS:
+            offer_large_segments(it.gateway, one)
+            for family in (4, 6):
+                expected = one.inner_mtu(MTU)
+                assert route_mtu(it.router, one.name, CLOUD[family]) is None
+                octets = MANY_OCTETS if (one, family) == (CIRCUITS[0], 4) else OCTETS
+                result = transfer(it.gateway, it.router, one.name, CLOUD[family], octets)
+                print(one.name, family, expected, result, flush=True)
+                assert route_mtu(it.router, one.name, CLOUD[family]) == expected, result
+                assert result["mss"] == expected - HEADERS[family] - TIMESTAMPS, (expected, result)
+        drops = it.edge.show("drops")
+        assert set(drops) == {"too_big"}, drops
+        check_conservation(it.edge.show("ports"))
+        it.check_associations()
+
+
+def path_mtu_of_the_access(program, directory):
+    """From the cloud the access is narrow; the error comes through the tunnel, protected as everything else."""
+    with lab(program, directory, CIRCUITS, access_mtu=ACCESS_MTU, router_mtu=MTU, core_mtu=MTU) as it:
+        for one in CIRCUITS:
+            for family in (4, 6):
+                result = transfer(it.router, it.gateway, one.name, CUSTOMER[family], OCTETS)
+                print(one.name, family, result, flush=True)
+                assert route_mtu(it.gateway, one.name, CUSTOMER[family]) == ACCESS_MTU, result
+                assert result["mss"] == ACCESS_MTU - HEADERS[family] - TIMESTAMPS, result
+        drops = it.edge.show("drops")
+        assert set(drops) == {"too_big"}, drops
+        check_conservation(it.edge.show("ports"))
+        it.check_associations()
+
+
+def clamped(program, directory):
+    """With mss_clamp nothing is ever too big, either way."""
+    with lab(program, directory, CLAMPED, core_mtu=MTU) as it:
+        for one in CLAMPED:
+            for family in (4, 6):
+                for ends, address in (((it.gateway, it.router), CLOUD), ((it.router, it.gateway), CUSTOMER)):
+                    octets = MANY_OCTETS if (one, family) == (CLAMPED[0], 4) else OCTETS
+                    result = transfer(*ends, one.name, address[family], octets)
+                    print(one.name, family, one.inner_mtu(MTU), result, flush=True)
+                    assert result["mss"] == one.inner_mtu(MTU) - HEADERS[family] - TIMESTAMPS, result
+        assert it.edge.show("drops") == {}, it.edge.show("drops")
+        check_conservation(it.edge.show("ports"))
+        it.check_associations()
+
+
+own_namespace()
+main(traceroute, path_mtu, path_mtu_of_the_access, clamped)
