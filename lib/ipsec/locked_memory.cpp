@@ -53,7 +53,7 @@ void add_chunk() {
     madvise(chunk, kChunk, MADV_HUGEPAGE);
     // A child process has no use for keys; one that tried to encrypt would rather crash than do so under zeroes.
     const bool hidden = madvise(chunk, kChunk, MADV_DONTDUMP) == 0 && madvise(chunk, kChunk, MADV_DONTFORK) == 0;
-    if ((!hidden || mlock(chunk, kChunk) != 0) && !unlocked_allowed) {
+    if ((!hidden || mlock2(chunk, kChunk, 0) != 0) && !unlocked_allowed) {
         const auto why = refusal(errno);
         munmap(chunk, kChunk);
         throw LockedMemoryError(why);

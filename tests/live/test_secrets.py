@@ -7,19 +7,32 @@ from edge import Edge, main
 from sealed import SUITE, inbound, material, outbound, protected
 
 
+CHUNK = 1 << 24
+LARGEST = 1 << 34  # what is larger is a sanitizer's shadow, which holds no copies
+
+
+def holds(memory, start, end, secret):
+    """Whether the mapping has it, read in overlapping pieces."""
+    for at in range(start, end, CHUNK):
+        try:
+            memory.seek(at)
+            if secret in memory.read(min(CHUNK + len(secret), end - at)):
+                return True
+        except (OSError, OverflowError, ValueError):
+            return False  # the kernel's own pages
+    return False
+
+
 def places(process, secret):
     """Flags (as in /proc/PID/smaps) of every mapping that holds `secret`."""
-    found = []
     smaps = open(f"/proc/{process}/smaps").read()
+    mappings = re.findall(r"^([0-9a-f]+)-([0-9a-f]+) r.*?^Rss: +([0-9]+).*?^VmFlags:([^\n]*)$", smaps, re.M | re.S)
+    found = []
     with open(f"/proc/{process}/mem", "rb", 0) as memory:
-        for start, end, rest in re.findall(r"^([0-9a-f]+)-([0-9a-f]+) r(.*?VmFlags:[^\n]*)$", smaps, re.M | re.S):
-            try:
-                memory.seek(int(start, 16))
-                held = memory.read(int(end, 16) - int(start, 16))
-            except (OSError, OverflowError, ValueError):
-                continue  # the kernel's own pages
-            if secret in held:
-                found.append(set(rest.split("VmFlags:")[1].split()))
+        for first, last, resident, flags in mappings:
+            start, end = int(first, 16), int(last, 16)
+            if int(resident) and end - start < LARGEST and holds(memory, start, end, secret):
+                found.append(set(flags.split()))
     return found
 
 
