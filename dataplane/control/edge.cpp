@@ -168,8 +168,7 @@ class Workers {
 /// Everything an edge has, in the order in which it comes to be; it goes the other way round.
 class Edge {
   public:
-    /// Keys in `model` are gone with it when this returns.
-    Edge(const std::filesystem::path& file, config::Model model)
+    Edge(const std::filesystem::path& file, const config::Model& model)
         : server_(model.edge.socket, [this](std::string_view request) { return commands_.answer(request); }),
           setups_(port_setups(model)),
           setup_(live_setup(model.edge, setups_)),
@@ -269,10 +268,14 @@ class Edge {
 
 int run_edge(const std::filesystem::path& config) {
     try {
-        auto loaded = config::load(config, {.live = true});
-        std::cerr << to_text(loaded.findings);
-        if (!loaded.ok()) { return 1; }
-        return std::make_unique<Edge>(config, std::move(loaded.model))->run();
+        std::unique_ptr<Edge> edge;
+        {
+            const auto loaded = config::load(config, {.live = true});
+            std::cerr << to_text(loaded.findings);
+            if (!loaded.ok()) { return 1; }
+            edge = std::make_unique<Edge>(config, loaded.model);
+        }  // the keys in it are wiped
+        return edge->run();
     } catch (const std::exception& failure) {
         std::cerr << "peerlane: " << failure.what() << '\n';
         return 1;

@@ -159,14 +159,15 @@ inline Fate fate_of(ipsec::Opened why) noexcept {
 
 /// Begins with identity holding the outer addresses, l3 and gre_length the ESP packet.
 inline void esp_open(Worker& worker, Burst& burst) noexcept {
-    if (burst.esp_count == 0) [[likely]] { return; }
+    const std::uint32_t packets = burst.esp_count;
+    if (packets == 0) [[likely]] { return; }
     const Snapshot& snapshot = *worker.snapshot;
     const auto& table = snapshot.sa_table;
     using Entry = table::SaTable<ipsec::SaIn>::Entry;
     const Entry* entries[kBurst];
     table::SaIdentity identities[kBurst];
     std::uint64_t hashes[kBurst];
-    for (std::uint32_t k = 0; k < burst.esp_count; ++k) {
+    for (std::uint32_t k = 0; k < packets; ++k) {
         const std::uint32_t slot = burst.esp[k];
         const bool whole = burst.gre_length[slot] >= kEspHeader;
         identities[k] = {0, whole ? reinterpret_cast<const Be32*>(burst.l3[slot])->get() : 0};
@@ -179,11 +180,11 @@ inline void esp_open(Worker& worker, Burst& burst) noexcept {
     ipsec::SaState* states = worker.state.sa_states.data();
     ipsec::ReplayRing* rings = worker.state.replay_rings.data();
     const Nanoseconds now = burst.now;
-    for (std::uint32_t k = 0; k < burst.esp_count; ++k) {
+    for (std::uint32_t k = 0; k < packets; ++k) {
         entries[k] = table.candidate(hashes[k]);
         rte_prefetch0(entries[k]);
     }
-    for (std::uint32_t k = 0; k < burst.esp_count; ++k) {
+    for (std::uint32_t k = 0; k < packets; ++k) {
         const std::uint32_t slot = burst.esp[k];
         if (entries[k] == nullptr || entries[k]->identity != identities[k]) [[unlikely]] {
             entries[k] = nullptr;
@@ -201,7 +202,7 @@ inline void esp_open(Worker& worker, Burst& burst) noexcept {
     std::uint8_t order[kBurst];  // of the jobs: index into burst.esp
     std::uint64_t sequences[kBurst];
     std::uint32_t count = 0;
-    for (std::uint32_t k = 0; k < burst.esp_count; ++k) {
+    for (std::uint32_t k = 0; k < packets; ++k) {
         if (entries[k] == nullptr) [[unlikely]] { continue; }
         const std::uint32_t slot = burst.esp[k];
         const ipsec::SaIn& sa = entries[k]->payload;

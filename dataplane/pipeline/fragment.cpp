@@ -47,11 +47,14 @@ void encap_pieces(Worker& worker, Burst& burst) noexcept {
         gre_encap(worker, pieces);
     }
     if (worker.snapshot->sas_out.empty()) { return; }
-    const auto seal = [&](Burst& one, std::uint8_t slot) {
+    const auto seal = [&](Burst& one, std::uint32_t slot) {
         if (slot >= one.count || one.mbuf[slot] == nullptr || one.fate[slot] != Fate::live) { return; }
-        if (detail::is_protected(*worker.snapshot, one, slot)) { detail::seal_slots(worker, one, &slot, 1); }
+        if (detail::is_protected(*worker.snapshot, one, slot)) {
+            const auto only = static_cast<std::uint8_t>(slot);
+            detail::seal_slots(worker, one, &only, 1);
+        }
     };
-    for (std::uint8_t slot = 0; slot < burst.count; ++slot) {
+    for (std::uint32_t slot = 0; slot < burst.count; ++slot) {
         seal(burst, slot);
         for (Burst& pieces : worker.pieces) {
             // What has lost its first piece is lost.
