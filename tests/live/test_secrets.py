@@ -1,22 +1,38 @@
 #!/usr/bin/python3
 """Where keys are in a running edge: in locked memory that no dump gets, and nowhere once they are retired."""
 
+import array
 import re
 
 from edge import Edge, main
 from sealed import SUITE, inbound, material, outbound, protected
 
 
-CHUNK = 1 << 24
+PAGE = 4096
 LARGEST = 1 << 34  # what is larger is a sanitizer's shadow, which holds no copies
 
 
-def holds(memory, start, end, secret):
-    """Whether the mapping has it, read in overlapping pieces."""
-    for at in range(start, end, CHUNK):
+def runs(pagemap, start, end):
+    """The parts of a mapping that are in memory: [first octet, octet behind the last)."""
+    pagemap.seek(start // PAGE * 8)
+    present = array.array("Q", pagemap.read((end - start) // PAGE * 8))
+    first = None
+    for number, entry in enumerate(present):
+        if entry >> 63 and first is None:
+            first = number
+        elif not entry >> 63 and first is not None:
+            yield start + first * PAGE, start + number * PAGE
+            first = None
+    if first is not None:
+        yield start + first * PAGE, start + len(present) * PAGE
+
+
+def holds(memory, pagemap, start, end, secret):
+    """Whether the mapping has it. Keys do not cross pages where one is in memory and the next is not."""
+    for first, last in runs(pagemap, start, end):
         try:
-            memory.seek(at)
-            if secret in memory.read(min(CHUNK + len(secret), end - at)):
+            memory.seek(first)
+            if secret in memory.read(last - first):
                 return True
         except (OSError, OverflowError, ValueError):
             return False  # the kernel's own pages
@@ -28,10 +44,10 @@ def places(process, secret):
     smaps = open(f"/proc/{process}/smaps").read()
     mappings = re.findall(r"^([0-9a-f]+)-([0-9a-f]+) r.*?^Rss: +([0-9]+).*?^VmFlags:([^\n]*)$", smaps, re.M | re.S)
     found = []
-    with open(f"/proc/{process}/mem", "rb", 0) as memory:
+    with open(f"/proc/{process}/mem", "rb", 0) as memory, open(f"/proc/{process}/pagemap", "rb", 0) as pagemap:
         for first, last, resident, flags in mappings:
             start, end = int(first, 16), int(last, 16)
-            if int(resident) and end - start < LARGEST and holds(memory, start, end, secret):
+            if int(resident) and end - start < LARGEST and holds(memory, pagemap, start, end, secret):
                 found.append(set(flags.split()))
     return found
 
