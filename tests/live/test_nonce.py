@@ -75,7 +75,7 @@ def kill_nine(program, directory):
     traffic = Traffic()
     pairs = set()
     last = {}
-    for turn in range(2 * len(PLANS)):
+    for turn in range(len(PLANS) + 4):
         plan, following = PLANS[turn % len(PLANS)], PLANS[(turn + 1) % len(PLANS)]
         model = protected(directory, "net_af_packet0,iface=a0", "net_af_packet1,iface=c0", ipsec(**plan))
         with traffic:
