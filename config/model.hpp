@@ -35,6 +35,7 @@ struct Edge {
     std::string state_dir = "/var/lib/peerlane";
     std::string socket = "/run/peerlane.sock";
     std::uint32_t icmp_errors_per_second = 100;  // per peering
+    std::uint32_t punts_per_second = 1000;       // per peering, and per core port
     std::uint32_t tcp_rtt_ms = 20;               // the round trip the burst warning assumes
 };
 
@@ -44,6 +45,8 @@ struct Port {
     std::string device;
     std::uint16_t mtu = 1500;  // largest IP packet, octets
     std::optional<Mac> mac;    // unset: the device's; in replay: any accepted, 02:00:00:00:00:0n sent
+    std::string tap;           // interface the edge makes for what is delivered locally; empty: none
+    bool steering = true;      // net_af_xdp only: what is not the edge's stays with the kernel
     std::uint16_t service_tpid = 0x88a8;
     // core ports only
     std::optional<Prefix4> address;  // the edge's address with its prefix length

@@ -22,7 +22,7 @@ Answerer answerer(const Snapshot& snapshot, const Burst& burst, std::uint32_t sl
         return {snapshot.attachments[index].peering, static_cast<Link>(index % kLinks)};
     }
     const TunnelInfo& tunnel = snapshot.tunnels[burst.tunnel[slot]];
-    return {tunnel.peering, snapshot.peerings[tunnel.peering].home};
+    return {tunnel.peering(), snapshot.peerings[tunnel.peering()].home};
 }
 
 unsigned next_hop_mtu(const Snapshot& snapshot, const Burst& burst, std::uint32_t slot) noexcept {
@@ -110,7 +110,7 @@ void send_to_cloud(Worker& worker, const Burst& cause, std::uint32_t slot) noexc
     const TunnelInfo& tunnel = worker.snapshot->tunnels[index];
     replies.tunnel[slot] = index;
     if (replies.length[slot] > tunnel.mtu) { return replies.end(slot, Fate::too_big); }
-    if ((tunnel.flags & TunnelInfo::kNoMac) != 0) { return replies.end(slot, Fate::no_neighbour); }
+    if ((tunnel.flags & TunnelInfo::kLearns) != 0) { return replies.end(slot, Fate::no_neighbour); }
     encap_slot(replies, slot, tunnel, worker.snapshot->tunnel_headers[index]);
     const auto link = static_cast<Link>(tunnel.attachment % kLinks);
     replies.tally[slot] = tally::tunnel(index, link, Direction::to_cloud);

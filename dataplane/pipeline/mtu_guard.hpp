@@ -116,7 +116,7 @@ inline void mtu_guard_to_cloud(Worker& worker, Burst& burst) noexcept {
         }
         const TunnelInfo& tunnel = tunnels[index];
         guard_slot(burst, slot,
-                   {tunnel.mtu, (tunnel.flags & TunnelInfo::kNoMac) == 0, (tunnel.flags & TunnelInfo::kIgnoreDf) != 0,
+                   {tunnel.mtu, (tunnel.flags & TunnelInfo::kLearns) == 0, (tunnel.flags & TunnelInfo::kIgnoreDf) != 0,
                     (tunnel.flags & TunnelInfo::kProtected) != 0 ? kSealedHeadroom : kHeadroom});
         if ((tunnel.flags & TunnelInfo::kClampMss) != 0) [[unlikely]] { detail::clamp_slot(burst, slot, tunnel.mtu); }
     });

@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "config/derive.hpp"
+#include "dataplane/tables/compile_neighbours.hpp"
 #include "dataplane/tables/compile_parts.hpp"
 #include "dataplane/tables/compile_sas.hpp"
 
@@ -32,18 +33,30 @@ class Compilation {
           previous_(previous),
           options_(options),
           snapshot_(std::make_unique<Snapshot>()),
-          sas_(*snapshot_, state, previous, options.now) {}
+          sas_(*snapshot_, state, previous, options.now),
+          neighbours_(model, *snapshot_, state) {}
 
     std::unique_ptr<Snapshot> run() {
         if (model_.ports.size() > kMaxPorts) {
             throw std::length_error("more than " + std::to_string(kMaxPorts) + " ports in one edge");
         }
-        for (auto* slots : {&state_.circuits, &state_.peerings, &state_.tunnels, &state_.sas}) { slots->begin(); }
+        for (auto* slots :
+             {&state_.circuits, &state_.peerings, &state_.tunnels, &state_.sas, &state_.core_neighbours}) {
+            slots->begin();
+        }
         snapshot_->workers = static_cast<unsigned>(state_.workers.size());
         if (const std::uint64_t errors = model_.edge.icmp_errors_per_second; errors != 0) {
             snapshot_->icmp_rate = meter::bucket_rate(BitsPerSecond{errors * 8}, Bytes{errors});
         }
-        for (std::size_t i = 0; i < model_.ports.size(); ++i) { add_port(i); }
+        const std::uint64_t punts = model_.edge.punts_per_second;
+        const std::uint64_t asked = std::max<std::uint64_t>(punts / 10, 1);
+        snapshot_->punt_rate = meter::bucket_rate(BitsPerSecond{punts * 8}, Bytes{punts});
+        snapshot_->ask_rate = meter::bucket_rate(BitsPerSecond{asked * 8}, Bytes{asked});
+        neighbours_.begin();
+        for (std::size_t i = 0; i < model_.ports.size(); ++i) {
+            add_port(i);
+            if (previous_ == nullptr) { fill_local_buckets(kMaxPeerings + i); }
+        }
         vlans_.resize(model_.ports.size());
         for (const auto& customer : model_.customers) {
             for (const auto& circuit : customer.circuits) { add_circuit(customer, circuit); }
@@ -73,6 +86,7 @@ class Compilation {
         info.gateway_mac = port.gateway_mac.value_or(Mac{});
         if (port.address) { snapshot_->local_addresses.push_back(mapped(IpAddress{port.address->address})); }
         if (port.address6) { snapshot_->local_addresses.push_back(port.address6->address); }
+        neighbours_.add_gateways(index);
         snapshot_->ports.push_back(std::move(info));
     }
 
@@ -114,7 +128,13 @@ class Compilation {
         const bool has_primary = std::any_of(circuit.links.begin(), circuit.links.end(),
                                              [](const auto& end) { return end.link == Link::primary; });
         const Link home = has_primary ? Link::primary : Link::secondary;
-        if (fresh) { forget_peering(slot); }
+        if (fresh) {
+            forget_peering(slot);
+            // Until control knows otherwise.
+            for (unsigned link = 0; link < kLinks; ++link) {
+                state_.links_alive[slot * kLinks + link] = alive::kV4 | alive::kV6;
+            }
+        }
 
         Names::Peering names{customer.name,
                              circuit.name,
@@ -151,7 +171,10 @@ class Compilation {
             if (link.subnet) { end.edge4 = config::edge_address(*link.subnet); }
             if (link.subnet6) { end.edge6 = config::edge_address(*link.subnet6); }
         }
-        if (fresh) { state_.icmp_buckets[slot].bucket = meter::full_bucket(snapshot_->icmp_rate, options_.now); }
+        if (fresh) {
+            state_.icmp_buckets[slot].bucket = meter::full_bucket(snapshot_->icmp_rate, options_.now);
+            fill_local_buckets(slot);
+        }
         info.own_bucket = peering.bandwidth.has_value();
         if (!info.own_bucket) { return; }
         const auto bucket = bucket_of(*peering.bandwidth, peering.burst, snapshot_->workers);
@@ -197,6 +220,7 @@ class Compilation {
         exit.rate = bucket.rate;
         exit.bucket = circuit_cell(circuit_slot, end.link, Direction::to_customer);
         exit.peering = slot;
+        neighbours_.add_customer(circuit, peering, end, index);
         compile_link_header(circuit, peering, port, snapshot_->ports[end.port], exit);
 
         const std::uint16_t outer = circuit.service_vlan.value_or(peering.vlan);
@@ -222,7 +246,7 @@ class Compilation {
         TunnelInfo& info = snapshot_->tunnels[slot];
         compile_tunnel(tunnel, model_.ports[port], snapshot_->ports[port], static_cast<std::uint8_t>(port), info,
                        snapshot_->tunnel_headers[slot]);
-        info.peering = peering_slot;
+        info.neighbour = neighbours_.next_hop(port, config::outer_remote(network));
         info.attachment = peering_slot * kLinks + raw(home);
         info.mtu = static_cast<std::uint16_t>(config::largest_inner(network, model_.ports[port].mtu));
         const auto& vrf = *snapshot_->vrfs[peering_slot];
@@ -244,6 +268,12 @@ class Compilation {
         snapshot_->names.tunnels.push_back({peering.customer, peering.circuit, peering.type, network.name,
                                             to_string(tunnel.local), to_string(tunnel.remote), tunnel.key, slot,
                                             peering.links});
+    }
+
+    /// What `cell` (of State::punt_buckets) may hand to local delivery.
+    void fill_local_buckets(std::size_t cell) {
+        state_.punt_buckets[cell].bucket = meter::full_bucket(snapshot_->punt_rate, options_.now);
+        state_.ask_buckets[cell].bucket = meter::full_bucket(snapshot_->ask_rate, options_.now);
     }
 
     /// New buckets begin full; one that changed is settled by worker 0 when it takes the snapshot up.
@@ -290,6 +320,7 @@ class Compilation {
     const CompileOptions& options_;
     std::unique_ptr<Snapshot> snapshot_;
     SaCompiler sas_;
+    NeighbourCompiler neighbours_;
     std::vector<std::vector<table::VlanTable::Entry>> vlans_;
     std::vector<table::TunnelTable<TunnelPayload>::Entry> tunnel_entries_;
 };

@@ -156,7 +156,7 @@ void compile_tunnel(const config::Tunnel& tunnel, const config::Port& port, cons
                                            (tunnel.mss_clamp ? TunnelInfo::kClampMss : 0) |
                                            (tunnel.dscp ? TunnelInfo::kFixedDscp : 0) |
                                            (tunnel.inner_df == config::InnerDf::ignore ? TunnelInfo::kIgnoreDf : 0) |
-                                           (port_info.has_gateway_mac ? 0 : TunnelInfo::kNoMac));
+                                           (port_info.has_gateway_mac ? 0 : TunnelInfo::kLearns));
     info.dscp = static_cast<std::uint8_t>(tunnel.dscp.value_or(0) << 2U);
 
     header = {};

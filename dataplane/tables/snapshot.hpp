@@ -31,14 +31,15 @@ inline constexpr unsigned kMaxPorts = 32;
 namespace route {
 inline constexpr std::uint32_t kAcceptPrimary = 1U << 30U;    // accepted as a source on the primary link
 inline constexpr std::uint32_t kAcceptSecondary = 1U << 29U;  // … on the secondary link
-inline constexpr std::uint32_t kKindShift = 27;
+inline constexpr std::uint32_t kKindShift = 26;
 static_assert((kAcceptPrimary | kAcceptSecondary) <= table::kMaxRouteValue);
 inline constexpr std::uint32_t kIndexMask = (1U << kKindShift) - 1;
-enum class Kind : std::uint32_t { none = 0, tunnel = 1, customer = 2, special = 3 };
+/// `pair`: to the customer, by whichever of the peering's two links the flow goes; the index is the home link's.
+enum class Kind : std::uint32_t { none = 0, tunnel = 1, customer = 2, special = 3, pair = 4 };
 enum class Special : std::uint32_t { local = 0, broadcast = 1 };  // the index of Kind::special
 
 constexpr Kind kind(std::uint32_t value) noexcept {
-    return static_cast<Kind>(value >> kKindShift & 3U);
+    return static_cast<Kind>(value >> kKindShift & 7U);
 }
 constexpr std::uint32_t index(std::uint32_t value) noexcept {
     return value & kIndexMask;
@@ -50,6 +51,15 @@ constexpr std::uint32_t accept_bit(Link link) noexcept {
     return link == Link::primary ? kAcceptPrimary : kAcceptSecondary;
 }
 }  // namespace route
+
+/// Where a neighbour's word is in State::neighbours: customers by attachment and family, then the core's by slot.
+namespace neighbour {
+constexpr std::uint32_t customer(std::uint32_t attachment, bool six) noexcept {
+    return attachment * 2U + (six ? 1U : 0U);
+}
+inline constexpr std::uint32_t kFirstCore = std::uint32_t{1} << 20U;
+inline constexpr std::uint32_t kNobody = kFirstCore;  // never known
+}  // namespace neighbour
 
 /// An L3 peering on one link, as a packet from the customer meets it. Index: peering slot * 2 + link.
 struct alignas(64) Attachment {
@@ -75,7 +85,7 @@ struct alignas(64) Exit {
     std::uint16_t overhead = 0;
     std::uint8_t port = 0;
     std::uint8_t header_length = 0;  // 18 or 22
-    bool has_mac = false;
+    bool has_mac = false;            // the header's; else `neighbours` say it
     bool own_bucket = false;
     std::uint8_t unused[2]{};
     std::array<std::uint8_t, 22> header{};  // Ethernet and tags, right-aligned; its last two octets are the EtherType
@@ -87,17 +97,19 @@ static_assert(sizeof(Exit) == 64 && offsetof(Exit, header) + 22 == 32);
 
 /// What the stages before the encapsulation need of a tunnel. Index: tunnel slot.
 struct TunnelInfo {
-    static constexpr std::uint8_t kOuterV6 = 1, kKey = 2, kClampMss = 4, kIgnoreDf = 8, kFixedDscp = 16, kNoMac = 32,
-                                  kProtected = 64;  // nothing leaves or comes in but inside ESP
-    std::uint16_t mtu = 0;                          // largest inner IP packet, octets
+    static constexpr std::uint8_t kOuterV6 = 1, kKey = 2, kClampMss = 4, kIgnoreDf = 8, kFixedDscp = 16,
+                                  kLearns = 32,  // the next hop's MAC: `neighbour` says it
+        kProtected = 64;                         // nothing leaves or comes in but inside ESP
+    std::uint16_t mtu = 0;                       // largest inner IP packet, octets
     std::uint8_t port = 0;
     std::uint8_t header_length = 0;  // Ethernet, IP and GRE: 38 .. 62
     std::uint8_t flags = 0;
     std::uint8_t dscp = 0;  // in the upper six bits, with kFixedDscp
     std::uint16_t header_sum =
-        0;                      // folded sum (memory order) of the IPv4 header without total length, TOS and checksum
-    std::uint32_t peering = 0;  // slot
+        0;                        // folded sum (memory order) of the IPv4 header without total length, TOS and checksum
+    std::uint32_t neighbour = 0;  // slot of the next hop, with kLearns
     std::uint32_t attachment = 0;  // the peering's home link here: what the edge makes itself leaves by it
+    [[nodiscard]] std::uint32_t peering() const noexcept { return attachment / kLinks; }  // slot
 };
 static_assert(sizeof(TunnelInfo) == 16);
 
@@ -177,6 +189,19 @@ struct PortInfo {
     table::VlanTable vlans;
 };
 
+/// Somebody next to the edge, whose MAC is configured or has to be learnt (RFC 826, RFC 4861).
+struct NeighbourPlan {
+    std::uint32_t word = neighbour::kNobody;
+    std::uint32_t also = neighbour::kNobody;  // a second word: of the family that has no subnet on the link
+    std::uint8_t port = 0;
+    std::uint32_t attachment = 0xffffffff;  // 0xffffffff: on the core side, untagged
+    Ip6 address{};                          // IPv4 mapped
+    Ip6 own{};                              // the edge's own address beside it
+    std::optional<Mac> mac{};               // configured
+    bool watched = false;                   // one of a pair: its loss is to be noticed within a second
+    bool operator==(const NeighbourPlan&) const = default;
+};
+
 /// What the counters are called: control's side of the slots, in configuration order.
 struct Names {
     struct Circuit {
@@ -220,6 +245,9 @@ struct Snapshot {
     std::vector<SaPlan> sas;                // in configuration order
     std::vector<Ip6> local_addresses;       // the edge's own on the core side, IPv4 mapped (RFC 4291 §2.5.5.2); sorted
     meter::BucketRate icmp_rate{};          // one "octet" is one error
+    meter::BucketRate punt_rate{};          // one "octet" is one packet for the edge itself
+    meter::BucketRate ask_rate{};           // … one ARP or neighbour discovery message
+    std::vector<NeighbourPlan> neighbours;  // in configuration order
     unsigned workers = 1;
 
     // Parts shared with the snapshots before and after: one VRF's routes each, and what they were built from.

@@ -25,6 +25,8 @@ inline constexpr std::size_t kMaxPeerings = std::size_t{1} << 18U;
 inline constexpr std::size_t kMaxTunnels = std::size_t{1} << 20U;
 inline constexpr std::size_t kMaxSas = std::size_t{1} << 18U;
 static_assert(kMaxSas < kAnySa);
+inline constexpr std::size_t kMaxCoreNeighbours = std::size_t{1} << 16U;
+static_assert(kMaxPeerings * kLinks * 2 <= neighbour::kFirstCore);
 static_assert(kMaxTunnels <= route::kIndexMask && kMaxPeerings * kLinks <= route::kIndexMask);
 
 /// A counter has one writer, its worker; readers sum. Plain moves on x86, no locked instruction.
@@ -41,6 +43,19 @@ struct Tally {
     std::uint64_t packets;
     std::uint64_t bytes;
 };
+
+/// What is known of a neighbour, one word: its MAC, as a load of the first six octets of a frame sees it, and two
+/// flags. Control writes it, workers read it: at most a few times a second, so that it stays in their caches.
+namespace neighbour {
+inline constexpr std::uint64_t kMac = 0xffff'ffff'ffff;
+inline constexpr std::uint64_t kKnown = std::uint64_t{1} << 48U;
+inline constexpr std::uint64_t kHolds = std::uint64_t{1} << 49U;  // it has been asked for, and packets may wait
+}  // namespace neighbour
+
+/// What control knows of a link: whether a family's next hop can be reached by it.
+namespace alive {
+inline constexpr std::uint8_t kV4 = 1, kV6 = 2;
+}
 
 /// Where a packet is tallied: first the tunnels, then what meets no tunnel (between a customer and the edge, or back to
 /// the customer).
@@ -88,16 +103,22 @@ struct State {
 
     /// Control: the snapshot compiled last was published; what it does not name is let go.
     void commit() {
-        for (auto* slots : {&circuits, &peerings, &tunnels, &sas}) { slots->commit(); }
+        for (auto* slots : {&circuits, &peerings, &tunnels, &sas, &core_neighbours}) { slots->commit(); }
     }
 
     Slots circuits{kMaxCircuits};
     Slots peerings{kMaxPeerings};
     Slots tunnels{kMaxTunnels};
-    Slots sas{kMaxSas};                                                    // by SaKey
+    Slots sas{kMaxSas};  // by SaKey
+    Slots core_neighbours{kMaxCoreNeighbours};
+    ReservedArray<std::uint64_t> neighbours{neighbour::kFirstCore + kMaxCoreNeighbours};  // namespace neighbour
+    ReservedArray<std::uint8_t> links_alive{kMaxPeerings * kLinks};  // by attachment; control writes, workers read
     ReservedArray<meter::SharedBucket> circuit_buckets{kMaxCircuits * 4};  // circuit_cell
     ReservedArray<meter::SharedBucket> peering_buckets{kMaxPeerings * 4};  // peering slot * 4 + link * 2 + direction
     ReservedArray<meter::SharedBucket> icmp_buckets{kMaxPeerings};
+    // By peering slot; behind those by core port.
+    ReservedArray<meter::SharedBucket> punt_buckets{kMaxPeerings + kMaxPorts};
+    ReservedArray<meter::SharedBucket> ask_buckets{kMaxPeerings + kMaxPorts};
     // By SA slot. An SA belongs to one worker as long as it has its slot.
     ReservedArray<ipsec::SaState> sa_states{kMaxSas};
     ReservedArray<ipsec::SaFaults> sa_faults{kMaxSas};
