@@ -167,9 +167,9 @@ constexpr Field kPortFields[] = {
      .store = store<&Port::gateway6>},
     {.name = "gateway_mac",
      .type = Type::mac,
-     .otherwise = "nothing can be sent on the port: `no_neighbour`",
+     .otherwise = "gateways, and tunnel ends in the port's own subnet, are resolved by ARP and neighbour discovery",
      .only_role = "core",
-     .meaning = "Ethernet address of the next hop.",
+     .meaning = "Ethernet address of the next hop; all that leaves by the port goes there.",
      .store = store<&Port::gateway_mac>},
 };
 constexpr Mapping kPort{.name = "port",

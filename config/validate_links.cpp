@@ -82,10 +82,6 @@ void validate_links(const Check& check) {
             check_subnets(check, peering);
             warn_of_silent_family(check, peering, false);
             warn_of_silent_family(check, peering, true);
-            if (!check.sources.field(peering.place, "customer_mac"))
-                check.report.warning(peering.place,
-                                     "no `customer_mac`: nothing can be sent to the customer (`no_neighbour`)",
-                                     "add `customer_mac`: the Ethernet address of the customer's router");
         }
     });
 }

@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "config/derive.hpp"
@@ -96,12 +98,20 @@ void report_needs(const Check& check, const Port& port, const PortNeeds& needs) 
             fmt::format("write mtu: {}, or an MTU of {} for the access ports", needs.access.mtu, needs.access.fits));
 }
 
-void warn_of_missing_next_hop(const Check& check, const Port& port) {
+/// A next hop has to be known: its MAC, or an address it can be asked for by ARP or neighbour discovery.
+void warn_of_missing_next_hop(const Check& check, const Port& port, const VirtualNetwork& network) {
     if (check.sources.field(port.place, "gateway_mac")) return;
+    const IpAddress& remote = outer_remote(network);
+    const Ip4* v4 = std::get_if<Ip4>(&remote);
+    const bool near = v4 != nullptr ? port.address && contains(*port.address, *v4)
+                                    : port.address6 && contains(*port.address6, std::get<Ip6>(remote));
+    const auto key = v4 != nullptr ? "gateway" : "gateway6";
+    if (near || !is_set(remote) || check.sources.field(port.place, key)) return;
     check.report.warning(
         port.place,
-        fmt::format("port {} has tunnels but no `gateway_mac`: nothing can be sent on it (`no_neighbour`)", port.name),
-        "add `gateway_mac`: the Ethernet address of the next hop");
+        fmt::format("port {} has no `{}` and no `gateway_mac`: nothing can be sent to {} (`no_neighbour`)", port.name,
+                    key, to_string(remote)),
+        fmt::format("add `{}`: the address of the next hop; its MAC is asked for", key));
 }
 
 /// A port whose role or addresses are complained about already might have served.
@@ -162,7 +172,7 @@ void check_ends(const Check& check, const IpAddress& local, const IpAddress& rem
 void validate_tunnels(const Check& check) {
     Seen<Identity> seen;
     std::vector<PortNeeds> needs(check.model.ports.size());
-    std::vector<bool> used(check.model.ports.size());
+    std::vector<std::array<bool, 2>> warned(check.model.ports.size());  // by family
     each_peering(check.model, [&](const Customer& customer, const Circuit& circuit, const Peering& peering) {
         for (const VirtualNetwork& network : peering.virtual_networks) {
             if (network.tunnel.place.line == 0) continue;
@@ -170,13 +180,13 @@ void validate_tunnels(const Check& check) {
                        check.sources.at(network.tunnel.place, "remote"));
             check_identity(check, network.tunnel, seen);
             check_port(check, {customer, circuit, peering, network}, needs);
-            if (const auto port = core_port_of(check.model, network)) used[*port] = true;
+            const auto port = core_port_of(check.model, network);
+            if (!port) continue;
+            bool& once = warned[*port][outer_remote(network).index()];
+            if (!std::exchange(once, true)) warn_of_missing_next_hop(check, check.model.ports[*port], network);
         }
     });
-    for (std::size_t i = 0; i < needs.size(); ++i) {
-        report_needs(check, check.model.ports[i], needs[i]);
-        if (used[i]) warn_of_missing_next_hop(check, check.model.ports[i]);
-    }
+    for (std::size_t i = 0; i < needs.size(); ++i) { report_needs(check, check.model.ports[i], needs[i]); }
 }
 
 }  // namespace peerlane::config

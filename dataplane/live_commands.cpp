@@ -35,7 +35,7 @@ void add_show(CLI::App& app, int& status) {
     auto json = std::make_shared<bool>(false);
     command->add_option("what", *what, "what to show")
         ->required()
-        ->check(CLI::IsMember({"ports", "circuits", "peerings", "tunnels", "sas", "drops", "workers"}));
+        ->check(CLI::IsMember({"ports", "circuits", "peerings", "tunnels", "sas", "drops", "workers", "neighbours"}));
     command->add_flag("--json", *json, "as JSON instead of a table");
     auto target = add_target(*command);
     command->callback([what, json, target, &status] {

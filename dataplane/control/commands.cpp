@@ -9,7 +9,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::string_view kSubjects = "ports, circuits, peerings, tunnels, sas, drops, workers";
+constexpr std::string_view kSubjects = "ports, circuits, peerings, tunnels, sas, drops, workers, neighbours";
 
 Json error(std::string_view what) {
     return {{"ok", false}, {"error", what}};
@@ -35,6 +35,7 @@ Json workers_json(const State& state) {
 Json show(const Commands& commands, const std::string& what) {
     const auto& snapshot = commands.configuration.snapshot();
     if (what == "workers") { return workers_json(commands.state); }
+    if (what == "neighbours") { return commands.neighbours(); }
     auto all = counters_json(snapshot, commands.state, commands.configuration.now());
     if (what != "ports") { return all.contains(what) ? std::move(all[what]) : Json(); }
     auto ports = std::move(all["ports"]);

@@ -15,6 +15,7 @@ struct Commands {
     const State& state;
     /// One object per port, in order: what counters do not say (device, link, …).
     std::function<nlohmann::ordered_json()> ports;
+    std::function<nlohmann::ordered_json()> neighbours;
     std::function<Applied()> reload;
 
     /// One line of JSON for one line of JSON; whatever is wrong is an answer with "ok": false and "error".

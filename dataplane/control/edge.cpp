@@ -15,6 +15,8 @@
 #include "dataplane/control/commands.hpp"
 #include "dataplane/control/counters.hpp"
 #include "dataplane/control/findings.hpp"
+#include "dataplane/control/local.hpp"
+#include "dataplane/control/neighbours_view.hpp"
 #include "dataplane/control/server.hpp"
 #include "dataplane/io/failure.hpp"
 #include "dataplane/io/live_eal.hpp"
@@ -26,7 +28,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr Nanoseconds kLook = 1'000'000'000;  // links and stuck clients are looked at this often
+constexpr Nanoseconds kLook = 50'000'000;  // links are looked at this often
 
 /// SIGTERM, SIGINT and SIGHUP as a file; every thread started later has them blocked.
 class Signals {
@@ -81,10 +83,24 @@ std::string text(const Mac& mac) {
     return fmt::format("{:02x}", fmt::join(mac.octets, ":"));
 }
 
-Json ports_json(const Ports& ports) {
+/// The taps that the configuration asks for, by port.
+std::vector<std::optional<Tap>> make_taps(const config::Model& model, const Ports& ports) {
+    std::vector<std::optional<Tap>> taps(model.ports.size());
+    for (std::size_t i = 0; i < taps.size(); ++i) {
+        const auto& port = model.ports[i];
+        if (port.tap.empty()) { continue; }
+        const unsigned tags = port.role == config::Role::access ? 8 : 0;
+        taps[i].emplace(port.tap, ports.all()[i].mac, port.mtu + tags, "port " + port.name);
+    }
+    return taps;
+}
+
+Json ports_json(const Ports& ports, const LocalDelivery& local) {
     auto list = Json::array();
-    for (const auto& port : ports.all()) {
+    for (std::size_t i = 0; i < ports.all().size(); ++i) {
+        const auto& port = ports.all()[i];
         const auto link = Ports::link(port);
+        const auto& counts = local.counts()[i];
         list.push_back({{"device", port.setup.device.arguments},
                         {"driver", port.driver},
                         {"mac", text(port.mac)},
@@ -93,7 +109,11 @@ Json ports_json(const Ports& ports) {
                         {"rx_queues", port.rx_queues},
                         {"tx_queues", port.tx_queues},
                         {"link", link.up ? "up" : "down"},
-                        {"link_mbps", link.megabits}});
+                        {"link_mbps", link.megabits},
+                        {"to_tap", counts.to_tap},
+                        {"tap_refused", counts.tap_refused},
+                        {"from_tap", counts.from_tap},
+                        {"from_tap_refused", counts.from_refused}});
     }
     return list;
 }
@@ -110,12 +130,14 @@ std::array<std::uint8_t, 16> random_seed() {
 /// The threads, from their start to their end; they end with it.
 class Workers {
   public:
-    Workers(State& state, const Ports& ports, Publication& publication, const TscClock& clock, bool sleeps)
+    Workers(State& state, const Ports& ports, Publication& publication, const TscClock& clock, LocalRings& local,
+            std::uint32_t taps, bool sleeps)
         : rings_(static_cast<unsigned>(state.workers.size())) {
         const auto count = static_cast<unsigned>(state.workers.size());
         for (unsigned i = 0; i < count; ++i) {
             auto setup = ports.worker_setup(i, sleeps);
             setup.rings = rings_.all();
+            setup.local = local.way(i, taps);
             jobs_.push_back(std::make_unique<Job>(state, i, ports, std::move(setup), publication, clock, stop_));
         }
         for (unsigned i = 0; i < count; ++i) {
@@ -165,6 +187,12 @@ class Workers {
     std::vector<std::unique_ptr<Job>> jobs_;
 };
 
+std::uint32_t taps_of(const config::Model& model) {
+    std::uint32_t bits = 0;
+    for (std::size_t i = 0; i < model.ports.size(); ++i) { bits |= (model.ports[i].tap.empty() ? 0U : 1U) << i; }
+    return bits;
+}
+
 /// Everything an edge has, in the order in which it comes to be; it goes the other way round.
 class Edge {
   public:
@@ -178,9 +206,15 @@ class Edge {
           state_(model.edge.workers),
           publication_(model.edge.workers),
           upkeep_(state_, [this] { return clock_.now(); }),
+          rings_(model.edge.workers),
+          local_(rings_, state_, make_taps(model, ports_), ports_.largest_pool()),
           configuration_(file, model, state_, publication_, upkeep_, macs(ports_), [this] { return clock_.now(); }),
-          workers_(state_, ports_, publication_, clock_, model.edge.idle == config::Idle::sleep),
-          commands_{configuration_, state_, [this] { return ports_json(ports_); }, [this] { return reload(); }} {
+          workers_(state_, ports_, publication_, clock_, rings_, taps_of(model),
+                   model.edge.idle == config::Idle::sleep),
+          commands_{configuration_, state_, [this] { return ports_json(ports_, local_); },
+                    [this] { return neighbours_json(configuration_.snapshot(), local_.neighbours(), clock_.now()); },
+                    [this] { return reload(); }} {
+        local_.adopt(configuration_.snapshot(), clock_.now());
         log("{}", setup_.memory.note);
         log_start(model);
     }
@@ -190,9 +224,12 @@ class Edge {
             server_.serve(clock_.now());
             upkeep_.tick(configuration_.snapshot());
             watch_links();
+            local_.serve(configuration_.snapshot(), up_, clock_.now());
             std::vector<pollfd> waiting{{signals_.file(), POLLIN, 0}};
             server_.watch(waiting);
-            poll(waiting.data(), waiting.size(), SaUpkeep::kTick);
+            const bool idle = local_.watch(waiting);
+            poll(waiting.data(), waiting.size(), idle ? SaUpkeep::kTick : 0);
+            rings_.bell().awake();
         }
         workers_.stop();
         upkeep_.end(configuration_.snapshot());
@@ -209,6 +246,7 @@ class Edge {
                 port.tx_queues, port.promiscuous ? ", promiscuous: the device does not take the MAC" : "");
         }
         links_.resize(ports_.all().size());
+        up_.resize(ports_.all().size());
         log("edge {} runs: {} workers, {} circuits, socket {}", model.edge.name, model.edge.workers,
             configuration_.snapshot().names.circuits.size(), model.edge.socket);
     }
@@ -228,6 +266,7 @@ class Edge {
         auto applied = configuration_.reload();
         std::cerr << to_text(applied.findings);
         if (applied.ok) {
+            local_.adopt(configuration_.snapshot(), clock_.now());
             log("reloaded: {} circuits", configuration_.snapshot().names.circuits.size());
         } else {
             log("not reloaded: nothing was changed");
@@ -241,6 +280,7 @@ class Edge {
         for (std::size_t i = 0; i < links_.size(); ++i) {
             const auto& port = ports_.all()[i];
             const bool up = Ports::link(port).up;
+            up_[i] = up;
             if (links_[i] == up) { continue; }
             links_[i] = up;
             log("port {}: link {}", port.setup.name, up ? "up" : "down");
@@ -257,10 +297,13 @@ class Edge {
     State state_;
     Publication publication_;
     SaUpkeep upkeep_;
+    LocalRings rings_;
+    LocalDelivery local_;
     Configuration configuration_;
     Workers workers_;
     Commands commands_;
-    std::vector<std::optional<bool>> links_;
+    std::vector<std::optional<bool>> links_;  // what was logged last
+    std::vector<bool> up_;
     Nanoseconds looked_ = 0;
 };
 

@@ -52,6 +52,8 @@ class Comparison {
         differs(running.device == wanted.device, "device");
         differs(running.mtu == wanted.mtu, "mtu");
         differs(running.mac == wanted.mac, "mac");
+        differs(running.tap == wanted.tap, "tap");
+        differs(running.steering == wanted.steering, "steering");
     }
 
     template <class Value>

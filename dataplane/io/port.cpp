@@ -76,10 +76,11 @@ Port open_port(const PortSetup& setup, unsigned workers) {
 }
 
 /// A buffer may wait in its own port's receive rings, in any port's transmit rings, in a worker's cache or burst, or
-/// before another worker.
+/// before another worker; or with control, on the way there and back, or waiting for a neighbour.
 unsigned buffers(unsigned rx_queues, unsigned tx_queues, unsigned workers) {
     const unsigned handed = workers > 1 ? workers * kHandoverRoom : 0;
-    return handed + (rx_queues + tx_queues) * kDescriptors +
+    const unsigned local = kToControl + workers * kFromControl + kMostHeld + kPoolCache * 3 / 2;
+    return handed + local + (rx_queues + tx_queues) * kDescriptors +
            workers * (kPoolCache * 3 / 2 + kBurst * (kExtraPieces + 2));
 }
 

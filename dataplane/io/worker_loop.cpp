@@ -48,14 +48,34 @@ struct Rest {
 namespace {
 /// worker.burst.mbuf[0 .. count) came in by `port`.
 void process(Worker& worker, const WorkerSetup& setup, std::uint8_t port, std::uint32_t count, std::uint64_t start,
-             const TscClock& clock) noexcept {
-    run(worker, port, clock.at(start), count);
+             const TscClock& clock, Burst::Kind kind = Burst::Kind::received) noexcept {
+    run(worker, port, clock.at(start), count, kind);
     transmit_all(worker, setup.outlets.data());
     if (worker.burst.hands) [[unlikely]] { give_away(worker.burst, setup.rings.data()); }
+    if ((worker.burst.punts || worker.burst.holds) && setup.local.out != nullptr) [[unlikely]] {
+        give_to_control(worker, setup.local);
+    }
     finish_all(worker);
     bump(worker.counters.bursts);
     bump(worker.counters.packets, count);
     bump(worker.counters.busy_cycles, rte_rdtsc() - start);
+}
+
+/// worker.burst.mbuf[0 .. count) are whole frames for `port`.
+void send_own(Worker& worker, const WorkerSetup& setup, std::uint8_t port, std::uint32_t count,
+              Nanoseconds now) noexcept {
+    rte_mbuf* frames[kBurst];
+    Burst& burst = worker.burst;
+    std::copy_n(burst.mbuf, count, frames);
+    burst.begin_sparse(now, port, Direction::to_cloud, Burst::Kind::replies);
+    for (std::uint32_t slot = 0; slot < count; ++slot) {
+        burst.add(slot, frames[slot], rte_pktmbuf_mtod(frames[slot], std::uint8_t*), frames[slot]->data_len);
+        burst.tally[slot] = kNowhere;
+        burst.out_port[slot] = port;
+        burst.end(slot, Fate::sent);
+    }
+    transmit(worker, setup.outlets.data(), burst);
+    detail::finish_originated(worker, burst);
 }
 }  // namespace
 
@@ -80,15 +100,35 @@ std::uint32_t poll_handed(Worker& worker, const WorkerSetup& setup, Handed& hand
     return count;
 }
 
+std::uint32_t poll_control(Worker& worker, const WorkerSetup& setup, FromControl& from,
+                           const TscClock& clock) noexcept {
+    if (setup.local.in == nullptr) { return 0; }
+    const auto start = rte_rdtsc();
+    Note like;
+    const auto count = from.take(setup.local.in, worker.burst, like);
+    if (count == 0) [[likely]] { return 0; }
+    if (like.kind == Note::Kind::own) {
+        send_own(worker, setup, like.port, count, clock.at(start));
+    } else {
+        process(worker, setup, like.port, count, start, clock, Burst::Kind::released);
+    }
+    return count;
+}
+
 void worker_loop(Worker& worker, const WorkerSetup& setup, Publication& publication, const TscClock& clock,
                  const std::atomic<bool>& stop) noexcept {
     if (setup.sleeps) { prctl(PR_SET_TIMERSLACK, 1'000UL, 0UL, 0UL, 0UL); }
     publication.join(setup.index);
     Rest rest;
     Handed handed;
+    FromControl from;
+    const auto poll_all = [&] {
+        return poll_control(worker, setup, from, clock) + poll_inlets(worker, setup, clock) +
+               poll_handed(worker, setup, handed, clock);
+    };
     while (!stop.load(std::memory_order_relaxed)) {
         adopt(worker, setup, publication, clock);
-        if (poll_inlets(worker, setup, clock) + poll_handed(worker, setup, handed, clock) != 0) {
+        if (poll_all() != 0) {
             rest.busy();
         } else {
             bump(worker.counters.idle_polls);
@@ -98,7 +138,7 @@ void worker_loop(Worker& worker, const WorkerSetup& setup, Publication& publicat
     }
     adopt(worker, setup, publication, clock);
     for (unsigned round = 0; round < kDrainRounds; ++round) {
-        if (poll_inlets(worker, setup, clock) + poll_handed(worker, setup, handed, clock) == 0) { break; }
+        if (poll_all() == 0) { break; }
     }
     publication.leave(setup.index);
 }

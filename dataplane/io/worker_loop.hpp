@@ -7,6 +7,7 @@
 
 #include "dataplane/io/clock.hpp"
 #include "dataplane/io/handover.hpp"
+#include "dataplane/io/local_rings.hpp"
 #include "dataplane/io/publication.hpp"
 #include "dataplane/io/transmit.hpp"
 #include "dataplane/pipeline/worker.hpp"
@@ -26,12 +27,15 @@ struct WorkerSetup {
     std::vector<Inlet> inlets{};
     std::vector<Outlet> outlets{};   // by port
     std::vector<rte_ring*> rings{};  // by worker, its own among them; empty: it is the only one
+    LocalWay local{};
 };
 
 /// Each inlet once: receive, run, transmit, count. Returns the packets received. `worker.snapshot` is set.
 std::uint32_t poll_inlets(Worker& worker, const WorkerSetup& setup, const TscClock& clock) noexcept;
 /// The same for what other workers handed over. `handed` is the worker's own.
 std::uint32_t poll_handed(Worker& worker, const WorkerSetup& setup, Handed& handed, const TscClock& clock) noexcept;
+/// The same for what control gave back, and frames that it made.
+std::uint32_t poll_control(Worker& worker, const WorkerSetup& setup, FromControl& from, const TscClock& clock) noexcept;
 
 /// Until `stop`, and then until the queues are empty (or 64 bursts from each). Any thread, `setup.index` its own.
 void worker_loop(Worker& worker, const WorkerSetup& setup, Publication& publication, const TscClock& clock,

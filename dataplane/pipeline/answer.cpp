@@ -94,8 +94,12 @@ void send_to_customer(Worker& worker, const Burst& cause, std::uint32_t slot) no
     const Exit& exit = worker.snapshot->exits[index];
     replies.exit[slot] = index;
     if (replies.length[slot] > exit.mtu) { return replies.end(slot, Fate::too_big); }
-    if (!exit.has_mac) { return replies.end(slot, Fate::no_neighbour); }
+    const bool six = !detail::is_ipv4(replies.l3[slot]);
+    if ((next_hop(worker.state, exit, index, six) & neighbour::kKnown) == 0) {
+        return replies.end(slot, Fate::no_neighbour);
+    }
     push_slot(replies, slot, exit);
+    put_customer(worker.state, replies.mbuf[slot], exit, index, six ? 6 : 4);
     copy_priorities(cause.mbuf[slot], rte_pktmbuf_mtod(replies.mbuf[slot], std::uint8_t*), exit);
     replies.tally[slot] = tally::attachment(index, Direction::to_customer);
     replies.out_port[slot] = exit.port;
@@ -110,13 +114,13 @@ void send_to_cloud(Worker& worker, const Burst& cause, std::uint32_t slot) noexc
     const TunnelInfo& tunnel = worker.snapshot->tunnels[index];
     replies.tunnel[slot] = index;
     if (replies.length[slot] > tunnel.mtu) { return replies.end(slot, Fate::too_big); }
-    if ((tunnel.flags & TunnelInfo::kLearns) != 0) { return replies.end(slot, Fate::no_neighbour); }
+    if ((next_hop(worker.state, tunnel) & neighbour::kKnown) == 0) { return replies.end(slot, Fate::no_neighbour); }
     encap_slot(replies, slot, tunnel, worker.snapshot->tunnel_headers[index]);
     const auto link = static_cast<Link>(tunnel.attachment % kLinks);
     replies.tally[slot] = tally::tunnel(index, link, Direction::to_cloud);
 }
 
-/// An echo request to one of the edge's own addresses on the core side: no VRF, no tunnel; the gateway takes the reply.
+/// An echo request to one of the edge's own addresses on the core side: no VRF, no tunnel.
 void answer_core(Worker& worker, const Burst& cause, std::uint32_t slot) noexcept {
     const PortInfo& port = worker.snapshot->ports[cause.port];
     auto* frame = rte_pktmbuf_mtod(cause.mbuf[slot], std::uint8_t*);
@@ -139,9 +143,11 @@ void answer_core(Worker& worker, const Burst& cause, std::uint32_t slot) noexcep
     const unsigned written = four ? echo_reply(out, packet4, length) : echo_reply(out, packet6, length);
     worker.replies.add(slot, mbuf, out, written);
     worker.replies.tally[slot] = kNowhere;
-    if (!port.has_gateway_mac) { return worker.replies.end(slot, Fate::no_neighbour); }
     auto& header = *reinterpret_cast<ether::Header*>(out - sizeof(ether::Header));
-    std::memcpy(header.destination, port.gateway_mac.octets.data(), 6);
+    // Where no gateway takes everything, back to whoever brought it.
+    const auto* to =
+        port.has_gateway_mac ? port.gateway_mac.octets.data() : reinterpret_cast<const ether::Header*>(frame)->source;
+    std::memcpy(header.destination, to, 6);
     std::memcpy(header.source, port.mac_address.octets.data(), 6);
     header.type.set(type);
     set_frame(mbuf, out - sizeof(ether::Header), written + static_cast<unsigned>(sizeof(ether::Header)));

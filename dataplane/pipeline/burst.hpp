@@ -31,14 +31,17 @@ struct alignas(64) Burst {
     Direction direction = Direction::to_cloud;
     enum class Kind : std::uint8_t {
         received,
+        released,  // waited for its next hop; it was received before
         replies,
         pieces
-    } kind = Kind::received;  // what is not received is originated
+    } kind = Kind::received;  // replies and pieces are originated
     bool swept = true;        // no drop since the list was last made
     bool answers = false;     // some slot wants an ICMP answer
     bool hairpins = false;    // some slot goes back to a customer (to_cloud only)
     bool cuts = false;        // some slot is to be fragmented
     bool hands = false;       // some slot goes to another worker
+    bool holds = false;       // some slot waits for its next hop
+    bool punts = false;       // some slot is for the edge itself
     std::uint32_t v4_count = 0, v6_count = 0, esp_count = 0;
 
     alignas(64) std::uint8_t live[kBurst];
@@ -87,13 +90,15 @@ struct alignas(64) Burst {
     std::uint8_t out_port[kBurst];
 
     /// The mbufs are in place: everything lives, nothing is known. `in_port` says the direction's side it came from.
-    void begin(Nanoseconds time, std::uint8_t in_port, Direction way, std::uint32_t packets) noexcept {
+    void begin(Nanoseconds time, std::uint8_t in_port, Direction way, std::uint32_t packets,
+               Kind what = Kind::received) noexcept {
         now = time;
+        kind = what;
         port = in_port;
         direction = way;
         count = live_count = packets;
         swept = true;
-        answers = hairpins = cuts = hands = false;
+        answers = hairpins = cuts = hands = holds = punts = false;
         v4_count = v6_count = esp_count = 0;
         for (unsigned slot = 0; slot < kBurst; ++slot) { live[slot] = static_cast<std::uint8_t>(slot); }
         for (auto& one : fate) { one = Fate::live; }
@@ -105,8 +110,7 @@ struct alignas(64) Burst {
 
     /// As begin(), with no packet yet: add() fills chosen slots.
     void begin_sparse(Nanoseconds time, std::uint8_t in_port, Direction way, Kind what) noexcept {
-        begin(time, in_port, way, 0);
-        kind = what;
+        begin(time, in_port, way, 0, what);
         for (auto& one : mbuf) { one = nullptr; }
     }
     void add(std::uint32_t slot, rte_mbuf* packet, std::uint8_t* ip, unsigned ip_length) noexcept {
@@ -122,6 +126,7 @@ struct alignas(64) Burst {
     void end(std::uint32_t slot, Fate why) noexcept {
         fate[slot] = why;
         swept = false;
+        punts |= why == Fate::punted;
     }
 
     /// visit(slot) for every slot on its way. The usual burst, of which nothing was dropped, is walked without the

@@ -33,7 +33,8 @@ enum class Charge : std::uint8_t { port, circuit };
     X(ttl_expired, circuit, "the TTL or hop limit would reach 0")                                                       \
     X(too_big, circuit, "larger than the MTU of the way out, and not to be fragmented")                                 \
     X(policed, circuit, "the bucket of the circuit or of the peering is empty")                                         \
-    X(no_neighbour, circuit, "the MAC of the next hop is not known")                                                    \
+    X(no_neighbour, circuit, "the MAC of the next hop is not known, and no packet more may wait for it")                \
+    X(punt_limited, circuit, "more for the edge itself than the peering, or the core port, may send it")                \
     /* the tunnel */                                                                                                    \
     X(outer_not_ip, port, "a core frame that is neither IPv4, IPv6 nor ARP")                                            \
     X(outer_truncated, port, "the outer IP or GRE header runs past the frame")                                          \
@@ -71,6 +72,7 @@ enum class Charge : std::uint8_t { port, circuit };
     X(no_headroom, port, "no room in the buffer before the packet for its encapsulation")                               \
     X(no_tailroom, port, "no room in the buffer behind the packet for padding and ICV")                                 \
     X(handover_full, port, "the worker that has the SA takes no more")                                                  \
+    X(punt_full, port, "local delivery takes no more")                                                                  \
     X(no_memory, port, "no buffer free for a fragment")                                                                 \
     X(tx_full, port, "the port's transmit queue is full")
 // clang-format on

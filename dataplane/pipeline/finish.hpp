@@ -22,7 +22,8 @@ inline std::uint32_t drop_cell(const Snapshot& snapshot, const Burst& burst, std
     return snapshot.exits[policed ? burst.exit[slot] : snapshot.tunnels[tunnel].attachment].bucket;
 }
 
-/// Counts what was not sent, takes back what it was charged, and frees it.
+/// Counts what was not sent, takes back what it was charged, and frees it; what was given to control has no buffer
+/// here.
 [[gnu::noinline, gnu::cold]] inline void finish_unsent(Worker& worker, Burst& burst, std::uint32_t slot) noexcept {
     const Snapshot& snapshot = *worker.snapshot;
     PortCounters& port = worker.counters.ports[burst.port];
@@ -30,6 +31,8 @@ inline std::uint32_t drop_cell(const Snapshot& snapshot, const Burst& burst, std
     if (fate == Fate::handed) { return; }
     if (fate == Fate::punted) {
         bump(port.punted);
+    } else if (fate == Fate::held) {
+        bump(port.held);
     } else {
         bump(port.dropped);
         const auto reason = reason_index(fate);
@@ -114,7 +117,9 @@ inline void finish(Worker& worker, Burst& burst) noexcept {
         bump(tally.packets);
         bump(tally.bytes, burst.length[slot]);
     }
-    bump(port.received, burst.count - (burst.hands ? detail::handed(burst) : 0));
+    const bool again = burst.kind == Burst::Kind::released;  // it was received when it began to wait
+    if (again) [[unlikely]] { bump(port.held, -std::uint64_t{burst.count}); }
+    bump(port.received, (again ? 0 : burst.count) - (burst.hands ? detail::handed(burst) : 0));
     bump(port.sent, sent);
     if (burst.cuts) [[unlikely]] { detail::finish_cut(worker, burst); }
     if (burst.hairpins) [[unlikely]] { detail::finish_hairpins(worker, burst); }

@@ -4,6 +4,7 @@
 
 #include <rte_memcpy.h>
 
+#include "dataplane/pipeline/neighbour.hpp"
 #include "dataplane/pipeline/worker.hpp"
 #include "lib/net/checksum.hpp"
 #include "lib/net/headers.hpp"
@@ -73,6 +74,7 @@ inline void send_to_core(Worker& worker, Burst& burst) noexcept {
     burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) {
         const std::uint32_t index = burst.tunnel[slot];
         if (index == kNowhere) [[unlikely]] { return; }
+        put_next_hop(worker.state, burst.mbuf[slot], tunnels[index]);
         burst.out_port[slot] = tunnels[index].port;
         burst.fate[slot] = Fate::sent;
     });

@@ -6,6 +6,7 @@
 #include <cstddef>
 
 #include "dataplane/pipeline/esp_seal.hpp"
+#include "dataplane/pipeline/neighbour.hpp"
 #include "dataplane/pipeline/worker.hpp"
 #include "lib/net/checksum.hpp"
 #include "lib/net/headers.hpp"
@@ -22,8 +23,8 @@ static_assert(
 
 /// One way out, as this stage sees it.
 struct WayOut {
-    unsigned mtu;  // largest IP packet, octets
-    bool has_mac;
+    unsigned mtu;            // largest IP packet, octets
+    std::uint64_t next_hop;  // namespace neighbour
     bool ignore_df;
     unsigned headroom = kHeadroom;
 };
@@ -56,7 +57,11 @@ inline bool is_ipv4(const std::uint8_t* l3) noexcept {
     // A fragment that ends beyond what the offset field can say; cut again, its later pieces would begin anew at 0.
     const unsigned first = (header4.fragment.get() & Ipv4::kOffsetMask) * 8U;
     if (big && first + burst.length[slot] - header4.header_length() > 0xffff) { return fail(Fate::bad_header, false); }
-    if (!way.has_mac) { return fail(Fate::no_neighbour, false); }
+    if ((way.next_hop & neighbour::kKnown) == 0) {
+        const bool waits = (way.next_hop & neighbour::kHolds) != 0 && burst.kind == Burst::Kind::received;
+        burst.holds |= waits;
+        return fail(waits ? Fate::held : Fate::no_neighbour, false);
+    }
     if (room < way.headroom) { return fail(Fate::no_headroom, false); }
     if (big) {
         burst.cut_mtu[slot] = static_cast<std::uint16_t>(way.mtu);
@@ -89,7 +94,8 @@ inline bool is_ipv4(const std::uint8_t* l3) noexcept {
     const bool four = detail::is_ipv4(l3);
     const unsigned ttl = l3[four ? offsetof(Ipv4, ttl) : offsetof(Ipv6, hop_limit)];
     burst.cut_mtu[slot] = 0;
-    if (ttl <= 1 || burst.length[slot] > way.mtu || !way.has_mac || room < way.headroom) [[unlikely]] {
+    if (ttl <= 1 || burst.length[slot] > way.mtu || (way.next_hop & neighbour::kKnown) == 0 || room < way.headroom)
+        [[unlikely]] {
         if (!detail::judge_way_out(burst, slot, way, room)) { return; }
     }
     if (four) [[likely]] {
@@ -102,7 +108,8 @@ inline bool is_ipv4(const std::uint8_t* l3) noexcept {
 namespace detail {
 [[gnu::noinline, gnu::cold]] inline void guard_hairpin(Worker& worker, Burst& burst, std::uint32_t slot) noexcept {
     const Exit& exit = worker.snapshot->exits[burst.exit[slot]];
-    guard_slot(burst, slot, {exit.mtu, exit.has_mac, false});
+    guard_slot(burst, slot,
+               {exit.mtu, next_hop(worker.state, exit, burst.exit[slot], !is_ipv4(burst.l3[slot])), false});
 }
 }  // namespace detail
 
@@ -116,7 +123,7 @@ inline void mtu_guard_to_cloud(Worker& worker, Burst& burst) noexcept {
         }
         const TunnelInfo& tunnel = tunnels[index];
         guard_slot(burst, slot,
-                   {tunnel.mtu, (tunnel.flags & TunnelInfo::kLearns) == 0, (tunnel.flags & TunnelInfo::kIgnoreDf) != 0,
+                   {tunnel.mtu, next_hop(worker.state, tunnel), (tunnel.flags & TunnelInfo::kIgnoreDf) != 0,
                     (tunnel.flags & TunnelInfo::kProtected) != 0 ? kSealedHeadroom : kHeadroom});
         if ((tunnel.flags & TunnelInfo::kClampMss) != 0) [[unlikely]] { detail::clamp_slot(burst, slot, tunnel.mtu); }
     });
@@ -129,7 +136,8 @@ inline void mtu_guard_to_customer(Worker& worker, Burst& burst) noexcept {
     burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) {
         const Exit& exit = exits[burst.exit[slot]];
         rte_prefetch0(&buckets[exit.bucket]);
-        guard_slot(burst, slot, {exit.mtu, exit.has_mac, false});
+        guard_slot(burst, slot,
+                   {exit.mtu, next_hop(worker.state, exit, burst.exit[slot], !detail::is_ipv4(burst.l3[slot])), false});
         if (burst.clamp_mtu[slot] != 0) [[unlikely]] {
             detail::clamp_slot(burst, slot, std::min<unsigned>(burst.clamp_mtu[slot], exit.mtu));
         }

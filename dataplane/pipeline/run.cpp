@@ -2,9 +2,9 @@
 
 namespace peerlane::dataplane {
 
-void run(Worker& worker, std::uint8_t port, Nanoseconds now, std::uint32_t count) noexcept {
+void run(Worker& worker, std::uint8_t port, Nanoseconds now, std::uint32_t count, Burst::Kind kind) noexcept {
     NoObserver nobody;
-    run(worker, port, now, count, nobody);
+    run(worker, port, now, count, nobody, kind);
 }
 
 }  // namespace peerlane::dataplane

@@ -10,10 +10,12 @@ namespace peerlane::dataplane {
 /// worker.burst.mbuf[0 .. count) came in by `port` at `now` (nanoseconds, never less than before). Afterwards every
 /// slot of worker.burst, worker.replies and worker.pieces has its fate; the caller transmits those sent and then calls
 /// finish_all().
+/// `kind`: received, or released (all of them packets that waited).
 template <class Observer>
-void run(Worker& worker, std::uint8_t port, Nanoseconds now, std::uint32_t count, Observer& observe) {
+void run(Worker& worker, std::uint8_t port, Nanoseconds now, std::uint32_t count, Observer& observe,
+         Burst::Kind kind = Burst::Kind::received) {
     const bool access = worker.snapshot->ports[port].access;
-    worker.burst.begin(now, port, access ? Direction::to_cloud : Direction::to_customer, count);
+    worker.burst.begin(now, port, access ? Direction::to_cloud : Direction::to_customer, count, kind);
     if (access) {
         run_to_cloud(worker, worker.burst, observe);
     } else {
@@ -22,6 +24,7 @@ void run(Worker& worker, std::uint8_t port, Nanoseconds now, std::uint32_t count
 }
 
 /// The production instance, compiled once.
-void run(Worker& worker, std::uint8_t port, Nanoseconds now, std::uint32_t count) noexcept;
+void run(Worker& worker, std::uint8_t port, Nanoseconds now, std::uint32_t count,
+         Burst::Kind kind = Burst::Kind::received) noexcept;
 
 }  // namespace peerlane::dataplane

@@ -24,7 +24,9 @@ inline void tag_push(Worker& worker, Burst& burst) noexcept {
 inline void send_to_access(Worker& worker, Burst& burst) noexcept {
     const Exit* exits = worker.snapshot->exits.data();
     burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) {
-        burst.out_port[slot] = exits[burst.exit[slot]].port;
+        const Exit& exit = exits[burst.exit[slot]];
+        put_customer(worker.state, burst.mbuf[slot], exit, burst.exit[slot], burst.l3[slot][0] >> 4U);
+        burst.out_port[slot] = exit.port;
         burst.fate[slot] = Fate::sent;
     });
 }
@@ -35,6 +37,7 @@ inline void send_to_access(Worker& worker, Burst& burst) noexcept {
         if (burst.tunnel[slot] != kNowhere) { return; }
         const Exit& exit = worker.snapshot->exits[burst.exit[slot]];
         push_slot(burst, slot, exit);
+        put_customer(worker.state, burst.mbuf[slot], exit, burst.exit[slot], burst.l3[slot][0] >> 4U);
         burst.out_port[slot] = exit.port;
         burst.fate[slot] = Fate::sent;
     });

@@ -5,6 +5,7 @@
 #include "dataplane/pipeline/esp_open.hpp"
 #include "dataplane/pipeline/gre_decap.hpp"
 #include "dataplane/pipeline/mtu_guard.hpp"
+#include "dataplane/pipeline/note.hpp"
 #include "dataplane/pipeline/parse_outer.hpp"
 #include "dataplane/pipeline/police.hpp"
 #include "dataplane/pipeline/route.hpp"
@@ -15,12 +16,16 @@ namespace peerlane::dataplane {
 
 template <class Observer>
 void run_to_customer(Worker& worker, Burst& burst, Observer& observe) {
-    parse_outer(worker, burst);
-    observe("parse_outer", burst);
-    esp_open(worker, burst);
-    observe("esp_open", burst);
-    parse_gre(worker, burst);
-    observe("parse_gre", burst);
+    if (burst.kind == Burst::Kind::received) [[likely]] {
+        parse_outer(worker, burst);
+        observe("parse_outer", burst);
+        esp_open(worker, burst);
+        observe("esp_open", burst);
+        parse_gre(worker, burst);
+        observe("parse_gre", burst);
+    } else {
+        recall(worker, burst);
+    }
     find_tunnel(worker, burst);
     observe("find_tunnel", burst);
     gre_decap(worker, burst);

@@ -65,12 +65,25 @@ class Compilation {
         sas_.finish();
         snapshot_->tunnel_table = table::TunnelTable<TunnelPayload>(tunnel_entries_);
         auto& local = snapshot_->local_addresses;
-        std::sort(local.begin(), local.end());
-        local.erase(std::unique(local.begin(), local.end()), local.end());
+        for (auto& port : snapshot_->ports) {
+            sort_out(port.own);
+            local.insert(local.end(), port.own.begin(), port.own.end());
+        }
+        sort_out(local);
         return std::move(snapshot_);
     }
 
   private:
+    static void sort_out(std::vector<Ip6>& addresses) {
+        std::sort(addresses.begin(), addresses.end());
+        addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());
+    }
+
+    /// A tunnel's end is an address of the edge on the port that serves it.
+    void add_own(const IpAddress& local) {
+        snapshot_->ports[config::core_port_of(model_, local).value_or(0)].own.push_back(mapped(local));
+    }
+
     void add_port(std::size_t index) {
         const auto& port = model_.ports[index];
         PortInfo info;
@@ -84,8 +97,8 @@ class Compilation {
         info.mac_mask = live || port.mac ? 0xffff'ffff'ffffU : 0;
         info.has_gateway_mac = port.gateway_mac.has_value();
         info.gateway_mac = port.gateway_mac.value_or(Mac{});
-        if (port.address) { snapshot_->local_addresses.push_back(mapped(IpAddress{port.address->address})); }
-        if (port.address6) { snapshot_->local_addresses.push_back(port.address6->address); }
+        if (port.address) { info.own.push_back(mapped(IpAddress{port.address->address})); }
+        if (port.address6) { info.own.push_back(port.address6->address); }
         neighbours_.add_gateways(index);
         snapshot_->ports.push_back(std::move(info));
     }
@@ -258,13 +271,13 @@ class Compilation {
             const auto name = static_cast<std::uint32_t>(snapshot_->names.tunnels.size());
             sas = sas_.add(network, snapshot_->ports[port], slot, name);
             sas.push_back(kAnySa);
-            snapshot_->local_addresses.push_back(mapped(network.ipsec->local));
+            add_own(network.ipsec->local);
         }
         for (const auto sa : sas) {
             tunnel_entries_.push_back({tunnel_identity(tunnel), payload});
             tunnel_entries_.back().identity.sa = sa & kAnySa;
         }
-        snapshot_->local_addresses.push_back(mapped(tunnel.local));
+        add_own(tunnel.local);
         snapshot_->names.tunnels.push_back({peering.customer, peering.circuit, peering.type, network.name,
                                             to_string(tunnel.local), to_string(tunnel.remote), tunnel.key, slot,
                                             peering.links});

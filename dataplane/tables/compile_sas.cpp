@@ -215,8 +215,13 @@ std::uint32_t SaCompiler::add_inbound(const config::Ipsec& ipsec, const config::
     plan.spi = sa.spi;
     plan.window = in.window;
     snapshot_.sas.push_back(plan);
-    if (snapshot_.sa_tunnels.size() <= slot) { snapshot_.sa_tunnels.resize(slot + 1); }
+    if (snapshot_.sa_tunnels.size() <= slot) {
+        snapshot_.sa_tunnels.resize(slot + 1);
+        snapshot_.sa_marks.resize(slot + 1);
+    }
     snapshot_.sa_tunnels[slot] = tunnel;
+    std::memcpy(&snapshot_.sa_marks[slot], own.fingerprint.data(), sizeof(std::uint64_t));
+    snapshot_.sa_marks[slot] |= 1U;
     return sa_number(slot);
 }
 

@@ -186,6 +186,7 @@ struct PortInfo {
     std::uint16_t mtu = 0;
     Mac gateway_mac;
     bool has_gateway_mac = false;
+    std::vector<Ip6> own;  // core: the edge's addresses that are reached by it, IPv4 mapped; sorted
     table::VlanTable vlans;
 };
 
@@ -242,11 +243,13 @@ struct Snapshot {
     std::vector<TunnelHeader> esp_headers;           // by tunnel slot: Ethernet, IP and UDP before the ESP header
     table::SaTable<ipsec::SaIn> sa_table;
     std::vector<std::uint32_t> sa_tunnels;  // by SA slot: tunnel slot
-    std::vector<SaPlan> sas;                // in configuration order
-    std::vector<Ip6> local_addresses;       // the edge's own on the core side, IPv4 mapped (RFC 4291 §2.5.5.2); sorted
-    meter::BucketRate icmp_rate{};          // one "octet" is one error
-    meter::BucketRate punt_rate{};          // one "octet" is one packet for the edge itself
-    meter::BucketRate ask_rate{};           // … one ARP or neighbour discovery message
+    std::vector<std::uint64_t>
+        sa_marks;                      // by SA slot: of the key, never 0; tells an SA from one that had its slot before
+    std::vector<SaPlan> sas;           // in configuration order
+    std::vector<Ip6> local_addresses;  // the edge's own on the core side, IPv4 mapped (RFC 4291 §2.5.5.2); sorted
+    meter::BucketRate icmp_rate{};     // one "octet" is one error
+    meter::BucketRate punt_rate{};     // one "octet" is one packet for the edge itself
+    meter::BucketRate ask_rate{};      // … one ARP or neighbour discovery message
     std::vector<NeighbourPlan> neighbours;  // in configuration order
     unsigned workers = 1;
 

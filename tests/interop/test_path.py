@@ -39,7 +39,7 @@ def traceroute(program, directory):
                                     f"{targets[family]}")
                     hops = re.findall(r"^ *\d+ +(\S+)", said, re.MULTILINE)
                     assert hops == [LINK[family] + "2", targets[family]], (one.name, said)
-        drops = it.edge.show("drops")
+        drops = it.drops()
         assert drops == {"ttl_expired": 4 * len(CIRCUITS)}, drops
         check_conservation(it.edge.show("ports"))
 
@@ -57,7 +57,7 @@ def path_mtu(program, directory):
                 print(one.name, family, expected, result, flush=True)
                 assert route_mtu(it.router, one.name, CLOUD[family]) == expected, result
                 assert result["mss"] == expected - HEADERS[family] - TIMESTAMPS, (expected, result)
-        drops = it.edge.show("drops")
+        drops = it.drops()
         assert set(drops) == {"too_big"}, drops
         check_conservation(it.edge.show("ports"))
         it.check_associations()
@@ -72,7 +72,7 @@ def path_mtu_of_the_access(program, directory):
                 print(one.name, family, result, flush=True)
                 assert route_mtu(it.gateway, one.name, CUSTOMER[family]) == ACCESS_MTU, result
                 assert result["mss"] == ACCESS_MTU - HEADERS[family] - TIMESTAMPS, result
-        drops = it.edge.show("drops")
+        drops = it.drops()
         assert set(drops) == {"too_big"}, drops
         check_conservation(it.edge.show("ports"))
         it.check_associations()
@@ -88,7 +88,7 @@ def clamped(program, directory):
                     result = transfer(*ends, one.name, address[family], octets)
                     print(one.name, family, one.inner_mtu(MTU), result, flush=True)
                     assert result["mss"] == one.inner_mtu(MTU) - HEADERS[family] - TIMESTAMPS, result
-        assert it.edge.show("drops") == {}, it.edge.show("drops")
+        assert it.drops() == {}, it.drops()
         check_conservation(it.edge.show("ports"))
         it.check_associations()
 

@@ -107,9 +107,18 @@ TEST(ConfigRules, Tunnels) {
         {"a core port with a bad address is one complaint",
          {{5, "  c0: { role: core, mtu: 9000, address: 192.0.2.1, gateway_mac: 02:00:00:00:00:fe }"}},
          {{"5@192 error", "has no prefix length", ""}}},
-        {"no gateway_mac",
+        {"a gateway that is asked for",
          {{5, "  c0: { role: core, mtu: 9000, address: 192.0.2.1/24, gateway: 192.0.2.254 }"}},
-         {{"5@{ warning", "port c0 has tunnels but no `gateway_mac`", "add `gateway_mac`"}}},
+         {}},
+        {"no next hop",
+         {{5, "  c0: { role: core, mtu: 9000, address: 192.0.2.1/24 }"}},
+         {{"5@{ warning", "port c0 has no `gateway` and no `gateway_mac`: nothing can be sent to 198.51.100.7",
+           "add `gateway`"}}},
+        {"every remote is next to the port",
+         {{5, "  c0: { role: core, mtu: 9000, address: 198.51.100.1/24 }"},
+          tunnel("local: 198.51.100.1, remote: 198.51.100.8, key: 2"),
+          {38, "                tunnel: { local: 198.51.100.1, remote: 198.51.100.9 }"}},
+         {}},
     });
 }
 

@@ -218,6 +218,7 @@ TEST_F(Reload, CommandsAnswerInJson) {
     start(text_of({kContoso}));
     const Commands commands{*configuration, state,
                             [] { return nlohmann::ordered_json::parse(R"([{"link":"up"},{"link":"down"}])"); },
+                            [] { return nlohmann::ordered_json::parse(R"([{"state":"reachable"}])"); },
                             [this] { return configuration->reload(); }};
     const auto ask = [&](std::string_view request) { return nlohmann::json::parse(commands.answer(request)); };
     count(0, 3);
@@ -230,6 +231,7 @@ TEST_F(Reload, CommandsAnswerInJson) {
     EXPECT_EQ(ports["a0"]["received"], 0);
     EXPECT_EQ(ask(R"({"command":"show","what":"workers"})")["workers"].size(), 2U);
     EXPECT_EQ(ask(R"({"command":"show","what":"sas"})")["sas"].size(), 0U);
+    EXPECT_EQ(ask(R"({"command":"show","what":"neighbours"})")["neighbours"][0]["state"], "reachable");
     EXPECT_EQ(ask(R"({"command":"reload"})")["ok"], true);
     write("customers: 7\n");
     const auto refused = ask(R"({"command":"reload"})");

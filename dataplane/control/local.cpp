@@ -1,0 +1,148 @@
+#include "dataplane/control/local.hpp"
+
+#include <rte_mbuf.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "dataplane/control/neighbour_frames.hpp"
+#include "lib/net/headers.hpp"
+
+namespace peerlane::dataplane {
+namespace {
+
+constexpr unsigned kAtOnce = 256;          // packets and frames of one look
+constexpr Nanoseconds kTick = 25'000'000;  // floods of punted packets wake control more often
+constexpr std::size_t kLongest = 9'600 + 22;
+
+bool is_for_neighbours(std::span<const std::uint8_t> frame, unsigned at) noexcept {
+    const auto type = reinterpret_cast<const Be16*>(frame.data() + at - 2)->get();
+    if (type == ether::kArp) { return true; }
+    if (type != ether::kIpv6 || frame.size() < at + sizeof(Ipv6) + 1) { return false; }
+    const auto& six = *reinterpret_cast<const Ipv6*>(frame.data() + at);
+    const auto kind = frame[at + sizeof(Ipv6)];
+    return six.next_header == ip::kIcmp6 && six.hop_limit == 255 && (kind == 135 || kind == 136);
+}
+
+}  // namespace
+
+std::uint32_t attachment_of(const Snapshot& snapshot, std::uint8_t port, std::span<const std::uint8_t> frame) noexcept {
+    constexpr unsigned kTci = sizeof(ether::Header);
+    const auto at = link_header_length(frame);
+    const auto vid = [&](unsigned tag) {
+        return reinterpret_cast<const Be16*>(frame.data() + kTci + tag * sizeof(ether::Tag))->get() & 0xfffU;
+    };
+    switch (at) {
+        case kTci + sizeof(ether::Tag):
+            return snapshot.ports[port].vlans.find(vid(0), 0);
+        case kTci + 2 * sizeof(ether::Tag):
+            return snapshot.ports[port].vlans.find(vid(0), vid(1));
+        default:
+            return kNowhere;
+    }
+}
+
+LocalDelivery::LocalDelivery(LocalRings& rings, State& state, std::vector<std::optional<Tap>> taps,
+                             rte_mempool* buffers, const NeighbourTimes& times)
+    : rings_(rings),
+      taps_(std::move(taps)),
+      buffers_(buffers),
+      neighbours_(state,
+                  {[this](std::uint8_t port, std::span<const std::uint8_t> frame) { send(port, frame); },
+                   [this](rte_mbuf* packet) { release(packet); }},
+                  times),
+      counts_(taps_.size()) {}
+
+LocalDelivery::~LocalDelivery() {
+    neighbours_.release_all();
+    for (auto* packet : late_) { rte_pktmbuf_free(packet); }
+}
+
+void LocalDelivery::serve(const Snapshot& snapshot, const std::vector<bool>& up, Nanoseconds now) {
+    push_late();
+    std::array<rte_mbuf*, kAtOnce> packets{};
+    const auto count =
+        rte_ring_dequeue_burst(rings_.to_control(), reinterpret_cast<void**>(packets.data()), kAtOnce, nullptr);
+    for (unsigned i = 0; i < count; ++i) { take(snapshot, packets[i], now); }
+    for (std::size_t port = 0; port < taps_.size(); ++port) {
+        if (taps_[port]) { read_tap(snapshot, static_cast<std::uint8_t>(port)); }
+    }
+    if (now - ticked_ < kTick && ticked_ != 0) { return; }
+    ticked_ = now;
+    neighbours_.tick(snapshot, up, now);
+}
+
+bool LocalDelivery::watch(std::vector<pollfd>& waiting) {
+    for (const auto& tap : taps_) {
+        if (tap) { waiting.push_back({tap->file(), POLLIN, 0}); }
+    }
+    waiting.push_back({rings_.bell().file(), POLLIN, 0});
+    rings_.bell().sleeping();
+    return rte_ring_empty(rings_.to_control()) != 0;
+}
+
+void LocalDelivery::take(const Snapshot& snapshot, rte_mbuf* packet, Nanoseconds now) {
+    const Note note = note_of(packet);
+    if (note.kind == Note::Kind::held) { return neighbours_.hold(note.word, packet); }
+    const std::span frame{rte_pktmbuf_mtod(packet, const std::uint8_t*), packet->data_len};
+    const bool access = snapshot.ports[note.port].access;
+    // The tags may have left the configuration meanwhile: it begins again at classify.
+    const auto attachment = access ? attachment_of(snapshot, note.port, frame) : kNowhere;
+    const auto at = link_header_length(frame);
+    if (at != 0 && access == (attachment != kNowhere)) {
+        const bool answered =
+            is_for_neighbours(frame, at) && neighbours_.receive(snapshot, note.port, attachment, frame, now);
+        if (auto& tap = taps_[note.port]; tap && !answered) {
+            auto& counts = counts_[note.port];
+            ++(tap->deliver(frame) ? counts.to_tap : counts.tap_refused);
+        }
+    }
+    rte_pktmbuf_free(packet);
+}
+
+void LocalDelivery::read_tap(const Snapshot& snapshot, std::uint8_t port) {
+    std::array<std::uint8_t, kLongest>
+        room;  // NOLINT(cppcoreguidelines-pro-type-member-init): written before it is read
+    auto& counts = counts_[port];
+    for (unsigned i = 0; i < kAtOnce; ++i) {
+        const auto length = taps_[port]->next(room);
+        if (length == 0) { return; }
+        const std::span<const std::uint8_t> frame{room.data(), length};
+        const bool ours = !snapshot.ports[port].access || attachment_of(snapshot, port, frame) != kNowhere;
+        ++(ours && send(port, frame) ? counts.from_tap : counts.from_refused);
+    }
+}
+
+/// Whole frames go out by the first worker.
+bool LocalDelivery::send(std::uint8_t port, std::span<const std::uint8_t> frame) {
+    rte_mbuf* packet = rte_pktmbuf_alloc(buffers_);
+    if (packet == nullptr) { return false; }
+    auto* at = rte_pktmbuf_append(packet, static_cast<std::uint16_t>(frame.size()));
+    if (at == nullptr) {
+        rte_pktmbuf_free(packet);
+        return false;
+    }
+    std::memcpy(at, frame.data(), frame.size());
+    auto* note = new (packet->buf_addr) Note;
+    note->kind = Note::Kind::own;
+    note->port = port;
+    if (rte_ring_enqueue(rings_.from_control(0), packet) == 0) { return true; }
+    rte_pktmbuf_free(packet);
+    return false;
+}
+
+void LocalDelivery::release(rte_mbuf* packet) {
+    Note& note = note_of(packet);
+    note.kind = Note::Kind::released;
+    if (rte_ring_enqueue(rings_.from_control(note.worker), packet) != 0) { late_.push_back(packet); }
+}
+
+void LocalDelivery::push_late() {
+    if (late_.empty()) { return; }
+    const auto waiting = std::move(late_);
+    late_.clear();
+    for (auto* packet : waiting) { release(packet); }
+}
+
+}  // namespace peerlane::dataplane

@@ -1,0 +1,328 @@
+#include "dataplane/control/neighbours.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+
+#include "dataplane/control/neighbour_frames.hpp"
+#include "dataplane/io/local_rings.hpp"
+
+namespace peerlane::dataplane {
+namespace {
+
+constexpr Mac kEverybody{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+
+bool is_four(Ip6 address) noexcept {
+    return address.high == 0 && address.low >> 32U == 0xffff;
+}
+Ip4 four(Ip6 address) noexcept {
+    return {static_cast<std::uint32_t>(address.low)};
+}
+Ip6 mapped(Ip4 address) noexcept {
+    return {0, table::mapped(address)};
+}
+const Mac& own_mac(const Snapshot& snapshot, std::uint8_t port) noexcept {
+    return snapshot.ports[port].mac_address;
+}
+
+/// Whether `address` is the edge's own where this question was asked.
+bool is_own(const Snapshot& snapshot, std::uint8_t port, std::uint32_t attachment, Ip6 address) noexcept {
+    if (!is_four(address) && address == link_local(own_mac(snapshot, port))) { return true; }
+    if (attachment == kNowhere) { return std::ranges::binary_search(snapshot.ports[port].own, address); }
+    const auto& end = snapshot.peerings[attachment / kLinks].ends[attachment % kLinks];
+    return is_four(address) ? end.has4 && end.edge4 == four(address) : end.has6 && end.edge6 == address;
+}
+
+}  // namespace
+
+void Neighbours::adopt(const Snapshot& snapshot, Nanoseconds now) {
+    std::vector<Entry> before = std::move(entries_);
+    std::map<std::uint32_t, std::size_t> old = std::move(by_word_);
+    entries_.clear();
+    by_word_.clear();
+    by_address_.clear();
+    for (const auto& plan : snapshot.neighbours) {
+        Entry entry{.plan = plan, .mac = {}, .due = now};
+        // As long as it is the same address on the same link, what is known of it holds.
+        const auto found = old.find(plan.word);
+        if (found != old.end()) {
+            Entry& known = before[found->second];
+            const bool same =
+                known.plan.address == plan.address && known.plan.port == plan.port && known.plan.mac == plan.mac;
+            if (same) {
+                entry = std::move(known);
+                known.held.clear();
+                entry.plan = plan;
+            }
+        }
+        if (plan.mac) {
+            entry.state = State::configured;
+            entry.mac = *plan.mac;
+        }
+        for (const auto word : {plan.word, plan.also}) {
+            if (word != neighbour::kNobody) { by_word_.emplace(word, entries_.size()); }
+        }
+        by_address_[{plan.port, plan.attachment, plan.address}] = entries_.size();
+        entries_.push_back(std::move(entry));
+    }
+    for (auto& gone : before) {
+        release(gone);
+        if (!by_word_.contains(gone.plan.word)) { std::atomic_ref(state_.neighbours[gone.plan.word]).store(0); }
+    }
+    for (auto& entry : entries_) { publish(entry); }
+}
+
+void Neighbours::tick(const Snapshot& snapshot, const std::vector<bool>& up, Nanoseconds now) {
+    unsigned questions = 0;
+    const std::size_t count = entries_.size();
+    std::size_t done = 0;
+    for (; done < count && questions < kQuestionsAtOnce; ++done) {
+        Entry& entry = entries_[(first_ + done) % count];
+        const auto port = entry.plan.port;
+        const bool was_up = port < up_.size() && up_[port];
+        // A cable that is back may lead somewhere else.
+        if (up[port] && !was_up && entry.state != State::configured) { entry.due = now; }
+        if (entry.state == State::configured || !up[port] || entry.due > now) { continue; }
+        step(snapshot, entry, now);
+        ++questions;
+    }
+    if (done == count) { up_ = up; }
+    if (count != 0) { first_ = (first_ + done) % count; }
+    set_alive(up);
+}
+
+/// The question that is due, or what follows from that there was no answer.
+void Neighbours::step(const Snapshot& snapshot, Entry& entry, Nanoseconds now) {
+    const bool watched = entry.plan.watched;
+    const auto retry = watched ? times_.watched_retry : times_.retry;
+    if (entry.state == State::reachable) {
+        entry.state = State::probe;
+        entry.asked = 0;
+    } else if (entry.state != State::unreachable &&
+               entry.asked >= (entry.state == State::probe ? 2 * kQuestions : kQuestions)) {
+        entry.state = State::unreachable;
+        publish(entry);
+        release(entry);
+    }
+    // First those who are known are asked themselves, then everybody.
+    ask(snapshot, entry, entry.state != State::probe || entry.asked >= kQuestions);
+    ++entry.asked;
+    entry.due = now + (entry.state != State::unreachable ? retry : watched ? times_.retry : times_.again);
+}
+
+void Neighbours::ask(const Snapshot& snapshot, Entry& entry, bool everybody) {
+    const auto& plan = entry.plan;
+    const Mac own = own_mac(snapshot, plan.port);
+    ++counts_.asked;
+    if (is_four(plan.address)) {
+        const ArpMessage message{true, own, four(plan.own), everybody ? Mac{} : entry.mac, four(plan.address)};
+        const Towards where{plan.port, plan.attachment, everybody ? kEverybody : entry.mac};
+        ways_.send(plan.port, arp_frame(snapshot, where, message).span());
+        return;
+    }
+    const Ip6 group = solicited_node(plan.address);
+    NdMessage message;
+    message.kind = NdMessage::Kind::solicitation;
+    message.source = plan.own;
+    message.destination = everybody ? group : plan.address;
+    message.target = plan.address;
+    message.link_address = own;
+    const Towards where{plan.port, plan.attachment, everybody ? multicast_mac(group) : entry.mac};
+    ways_.send(plan.port, nd_frame(snapshot, where, message).span());
+}
+
+bool Neighbours::receive(const Snapshot& snapshot, std::uint8_t port, std::uint32_t attachment,
+                         std::span<const std::uint8_t> frame, Nanoseconds now) {
+    const auto at = link_header_length(frame);
+    if (at == 0) { return false; }
+    const auto type = reinterpret_cast<const Be16*>(frame.data() + at - 2)->get();
+    if (type == ether::kArp) { return receive_arp(snapshot, port, attachment, frame, at, now); }
+    if (type == ether::kIpv6) { return receive_nd(snapshot, port, attachment, frame, at, now); }
+    return false;
+}
+
+bool Neighbours::receive_arp(const Snapshot& snapshot, std::uint8_t port, std::uint32_t attachment,
+                             std::span<const std::uint8_t> frame, unsigned at, Nanoseconds now) {
+    const auto message = parse_arp(frame.data() + at, static_cast<unsigned>(frame.size() - at));
+    const Mac own = own_mac(snapshot, port);
+    if (!message || message->sender_mac == own) {
+        ++counts_.ignored;
+        return false;
+    }
+    const bool for_us = is_own(snapshot, port, attachment, mapped(message->target));
+    if (is_own(snapshot, port, attachment, mapped(message->sender))) {
+        ++counts_.conflicts;  // the answer below defends the address (RFC 5227 §2.4)
+    } else if (Entry* entry = find(port, attachment, mapped(message->sender))) {
+        learn(*entry, message->sender_mac, true, now);
+    } else if (!for_us) {
+        ++counts_.ignored;
+    }
+    if (!for_us || !message->request) { return false; }
+    ++counts_.answered;
+    const ArpMessage answer{false, own, message->target, message->sender_mac, message->sender};
+    ways_.send(port, arp_frame(snapshot, {port, attachment, message->sender_mac, frame}, answer).span());
+    return true;
+}
+
+bool Neighbours::receive_nd(const Snapshot& snapshot, std::uint8_t port, std::uint32_t attachment,
+                            std::span<const std::uint8_t> frame, unsigned at, Nanoseconds now) {
+    const auto length = static_cast<unsigned>(frame.size() - at);
+    if (length < sizeof(Ipv6)) { return false; }
+    const auto message = parse_nd(*reinterpret_cast<const Ipv6*>(frame.data() + at), length);
+    const Mac own = own_mac(snapshot, port);
+    if (!message || message->link_address == own) {
+        ++counts_.ignored;
+        return false;
+    }
+    const bool for_us = is_own(snapshot, port, attachment, message->target);
+    if (message->kind == NdMessage::Kind::advertisement) {
+        Entry* entry = find(port, attachment, message->target);
+        if (for_us) { ++counts_.conflicts; }
+        if (entry == nullptr) {
+            ++counts_.ignored;
+            return false;
+        }
+        // Without an address it only says that the one known holds (RFC 4861 §7.2.5).
+        const bool known = entry->state != State::incomplete && entry->state != State::unreachable;
+        if (message->link_address) {
+            learn(*entry, *message->link_address, message->override_entry, now);
+        } else if (message->solicited && known) {
+            confirm(*entry, now);
+        }
+        return false;
+    }
+    Mac back;
+    std::memcpy(back.octets.data(), frame.data() + 6, 6);
+    if (message->link_address) {
+        back = *message->link_address;
+        if (Entry* entry = find(port, attachment, message->source)) { learn(*entry, back, true, now); }
+    }
+    if (!for_us || back.is_group()) {
+        ++counts_.ignored;
+        return false;
+    }
+    ++counts_.answered;
+    // Who asks whether the address is free has none to be answered at (RFC 4861 §7.2.4).
+    constexpr Ip6 kAllNodes{0xff02'0000'0000'0000, 1};
+    const bool probing = message->source == Ip6{};
+    if (probing) { back = multicast_mac(kAllNodes); }
+    NdMessage answer;
+    answer.kind = NdMessage::Kind::advertisement;
+    answer.source = message->target;
+    answer.destination = probing ? kAllNodes : message->source;
+    answer.target = message->target;
+    answer.link_address = own;
+    answer.router = true;
+    answer.solicited = !probing;
+    answer.override_entry = true;
+    ways_.send(port, nd_frame(snapshot, {port, attachment, back, frame}, answer).span());
+    return true;
+}
+
+void Neighbours::learn(Entry& entry, const Mac& mac, bool may_change, Nanoseconds now) {
+    if (entry.state == State::configured) { return; }
+    const bool known = entry.state == State::reachable || entry.state == State::probe;
+    if (known && mac != entry.mac && !may_change) { return; }
+    if (mac != entry.mac) {
+        entry.changes += entry.confirmed != 0 ? 1U : 0U;
+        entry.mac = mac;
+        ++counts_.learnt;
+    }
+    confirm(entry, now);
+}
+
+void Neighbours::confirm(Entry& entry, Nanoseconds now) {
+    entry.state = State::reachable;
+    entry.confirmed = std::max<Nanoseconds>(now, 1);
+    entry.asked = 0;
+    entry.due = now + (entry.plan.watched ? times_.watched_reachable : times_.reachable);
+    publish(entry);
+    release(entry);
+}
+
+void Neighbours::hold(std::uint32_t word, rte_mbuf* packet) {
+    const auto found = by_word_.find(word);
+    Entry* entry = found == by_word_.end() ? nullptr : &entries_[found->second];
+    if (entry == nullptr || entry->state != State::incomplete || entry->held.size() >= kMostHeldByOne ||
+        held_ >= kMostHeld) {
+        ways_.release(packet);
+        return;
+    }
+    entry->held.push_back(packet);
+    ++held_;
+    publish(*entry);
+}
+
+void Neighbours::release(Entry& entry) {
+    held_ -= entry.held.size();
+    for (auto* packet : entry.held) { ways_.release(packet); }
+    entry.held.clear();
+}
+
+void Neighbours::release_all() {
+    for (auto& entry : entries_) { release(entry); }
+}
+
+/// What the workers see of it.
+void Neighbours::publish(Entry& entry) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, entry.mac.octets.data(), entry.mac.octets.size());
+    switch (entry.state) {
+        case State::configured:
+            return;  // the templates have it
+        case State::reachable:
+        case State::probe:
+            word |= neighbour::kKnown;
+            break;
+        case State::incomplete:
+            if (entry.held.size() < kMostHeldByOne && held_ < kMostHeld) { word |= neighbour::kHolds; }
+            break;
+        case State::unreachable:
+            break;
+    }
+    for (const auto index : {entry.plan.word, entry.plan.also}) {
+        if (index == neighbour::kNobody) { continue; }
+        std::atomic_ref<std::uint64_t>(state_.neighbours[index]).store(word, std::memory_order_relaxed);
+    }
+}
+
+/// A link of a pair carries a family while its port is up and somebody is there who takes it.
+void Neighbours::set_alive(const std::vector<bool>& up) {
+    for (const auto& entry : entries_) {
+        if (!entry.plan.watched) { continue; }
+        const bool silent = entry.state == State::probe && entry.asked > kQuestions;
+        const bool here =
+            up[entry.plan.port] && !silent && entry.state != State::incomplete && entry.state != State::unreachable;
+        const bool both = entry.plan.also != neighbour::kNobody;
+        const auto bits = static_cast<std::uint8_t>(both                          ? alive::kV4 | alive::kV6
+                                                    : is_four(entry.plan.address) ? alive::kV4
+                                                                                  : alive::kV6);
+        const std::atomic_ref<std::uint8_t> cell(state_.links_alive[entry.plan.attachment]);
+        const auto before = cell.load(std::memory_order_relaxed);
+        const auto after = static_cast<std::uint8_t>(here ? before | bits : before & ~bits);
+        if (after != before) { cell.store(after, std::memory_order_relaxed); }
+    }
+}
+
+Neighbours::Entry* Neighbours::find(std::uint8_t port, std::uint32_t attachment, Ip6 address) {
+    const auto found = by_address_.find({port, attachment, address});
+    return found == by_address_.end() ? nullptr : &entries_[found->second];
+}
+
+std::string_view to_text(Neighbours::State state) noexcept {
+    switch (state) {
+        case Neighbours::State::incomplete:
+            return "incomplete";
+        case Neighbours::State::reachable:
+            return "reachable";
+        case Neighbours::State::probe:
+            return "probe";
+        case Neighbours::State::unreachable:
+            return "unreachable";
+        case Neighbours::State::configured:
+            break;
+    }
+    return "configured";
+}
+
+}  // namespace peerlane::dataplane

@@ -1,0 +1,116 @@
+// Who is next to the edge and what their MACs are: asking, learning, confirming, giving up (RFC 826, RFC 4861 §7.3),
+// and answering when the edge's own addresses are asked for. Frames in, frames out, a clock as an input; knows no
+// device.
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <tuple>
+#include <vector>
+
+#include "dataplane/tables/snapshot.hpp"
+#include "dataplane/tables/state.hpp"
+#include "lib/net/arp.hpp"
+#include "lib/net/ndisc.hpp"
+
+namespace peerlane::dataplane {
+
+/// When what happens. Nanoseconds.
+struct NeighbourTimes {
+    Nanoseconds reachable = 30'000'000'000;  // from one confirmation to the question for the next (RFC 4861 §10)
+    Nanoseconds retry = 1'000'000'000;       // between questions
+    Nanoseconds again = 5'000'000'000;       // between questions to who did not answer
+    // Of a pair: that it is lost is known within a second.
+    Nanoseconds watched_reachable = 150'000'000, watched_retry = 150'000'000;
+};
+inline constexpr unsigned kQuestions = 3;          // unanswered, before the next step (RFC 4861 §10)
+inline constexpr unsigned kQuestionsAtOnce = 512;  // of one tick, so that thousands of silent ones starve nobody
+inline constexpr std::size_t kMostHeldByOne = 32;  // packets that wait for one neighbour
+
+/// Control thread.
+class Neighbours {
+  public:
+    struct Ways {
+        /// A whole frame, out of a port.
+        std::function<void(std::uint8_t port, std::span<const std::uint8_t> frame)> send;
+        /// A packet that has waited goes back to its worker.
+        std::function<void(rte_mbuf* packet)> release;
+    };
+    enum class State : std::uint8_t {
+        incomplete,   // asked for, not known yet; packets may wait
+        reachable,    // known
+        probe,        // known, asked whether it still holds: first itself, then everybody; used meanwhile
+        unreachable,  // asked in vain; asked again now and then
+        configured
+    };
+    struct Entry {
+        NeighbourPlan plan;
+        State state = State::incomplete;
+        Mac mac;
+        Nanoseconds confirmed = 0;  // when it last said so itself; 0: never
+        Nanoseconds due = 0;        // the next question
+        unsigned asked = 0;         // in this state
+        std::uint64_t changes = 0;  // of its MAC
+        std::vector<rte_mbuf*> held{};
+    };
+    struct Counts {
+        std::uint64_t asked = 0, answered = 0, learnt = 0, conflicts = 0, ignored = 0;
+    };
+
+    Neighbours(dataplane::State& state, Ways ways, const NeighbourTimes& times = {})
+        : state_(state), ways_(std::move(ways)), times_(times) {}
+
+    /// `snapshot` has been published. What stays is kept; who is new is asked for at the next tick.
+    void adopt(const Snapshot& snapshot, Nanoseconds now);
+    /// Questions that are due, and State::links_alive. `up` by port.
+    void tick(const Snapshot& snapshot, const std::vector<bool>& up, Nanoseconds now);
+    /// An ARP packet or a neighbour discovery message in a frame that came in by `port`; `attachment` is kNowhere on
+    /// the core side. True if it was a question that has been answered: then it is for nobody else.
+    bool receive(const Snapshot& snapshot, std::uint8_t port, std::uint32_t attachment,
+                 std::span<const std::uint8_t> frame, Nanoseconds now);
+    /// A packet waits for the neighbour with this word. Its owner is the callee.
+    void hold(std::uint32_t word, rte_mbuf* packet);
+    /// Everything that waits goes back.
+    void release_all();
+
+    [[nodiscard]] const std::vector<Entry>& all() const noexcept { return entries_; }
+    [[nodiscard]] const Counts& counts() const noexcept { return counts_; }
+    [[nodiscard]] std::size_t held() const noexcept { return held_; }
+
+  private:
+    using Where = std::tuple<std::uint8_t, std::uint32_t, Ip6>;  // port, attachment, address (IPv4 mapped)
+
+    void ask(const Snapshot& snapshot, Entry& entry, bool everybody);
+    void step(const Snapshot& snapshot, Entry& entry, Nanoseconds now);
+    void learn(Entry& entry, const Mac& mac, bool may_change, Nanoseconds now);
+    void confirm(Entry& entry, Nanoseconds now);
+    void publish(Entry& entry);
+    void release(Entry& entry);
+    void set_alive(const std::vector<bool>& up);
+    Entry* find(std::uint8_t port, std::uint32_t attachment, Ip6 address);
+    bool receive_arp(const Snapshot& snapshot, std::uint8_t port, std::uint32_t attachment,
+                     std::span<const std::uint8_t> frame, unsigned at, Nanoseconds now);
+    bool receive_nd(const Snapshot& snapshot, std::uint8_t port, std::uint32_t attachment,
+                    std::span<const std::uint8_t> frame, unsigned at, Nanoseconds now);
+
+    dataplane::State& state_;
+    Ways ways_;
+    NeighbourTimes times_;
+    std::vector<Entry> entries_;
+    std::map<Where, std::size_t> by_address_;
+    std::map<std::uint32_t, std::size_t> by_word_;
+    std::vector<bool> up_;   // ports, at the last tick
+    std::size_t first_ = 0;  // where the next tick begins to ask
+    std::size_t held_ = 0;
+    Counts counts_;
+};
+
+std::string_view to_text(Neighbours::State state) noexcept;
+
+}  // namespace peerlane::dataplane

@@ -1,0 +1,80 @@
+#include "dataplane/control/tap.hpp"
+
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "dataplane/io/failure.hpp"
+
+namespace peerlane::dataplane {
+namespace {
+
+ifreq request(const std::string& name) {
+    ifreq one{};
+    name.copy(static_cast<char*>(one.ifr_name), IFNAMSIZ - 1);
+    return one;
+}
+
+/// MAC, MTU, up; the first that fails ends it.
+bool set_up(int file, const std::string& name, const Mac& mac, unsigned mtu) {
+    auto wanted = request(name);
+    wanted.ifr_flags = IFF_TAP | IFF_NO_PI;
+    if (ioctl(file, TUNSETIFF, &wanted) != 0) { return false; }
+    const int any = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (any < 0) { return false; }
+    auto address = request(name);
+    address.ifr_hwaddr.sa_family = ARPHRD_ETHER;
+    std::memcpy(&address.ifr_hwaddr.sa_data, mac.octets.data(), mac.octets.size());
+    auto size = request(name);
+    size.ifr_mtu = static_cast<int>(mtu);
+    auto flags = request(name);
+    bool done = ioctl(any, SIOCSIFHWADDR, &address) == 0 && ioctl(any, SIOCSIFMTU, &size) == 0 &&
+                ioctl(any, SIOCGIFFLAGS, &flags) == 0;
+    flags.ifr_flags = static_cast<short>(flags.ifr_flags | IFF_UP);
+    done = done && ioctl(any, SIOCSIFFLAGS, &flags) == 0;
+    const int error = errno;
+    close(any);
+    errno = error;
+    return done;
+}
+
+}  // namespace
+
+Tap::Tap(const std::string& name, const Mac& mac, unsigned mtu, const std::string& where)
+    : file_(open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC)) {
+    const auto wrong = "tap `" + name + "` cannot be made: ";
+    if (file_ < 0) {
+        throw Failure(where, wrong + "/dev/net/tun: " + std::strerror(errno),
+                      "modprobe tun, and let the process open it; or leave `tap` out");
+    }
+    if (set_up(file_, name, mac, mtu)) { return; }
+    const int error = errno;
+    close(file_);
+    throw Failure(where, wrong + std::strerror(error),
+                  error == EBUSY ? "another process has an interface of that name: choose another, or end that process"
+                  : error == EPERM
+                      ? "run as root, or AmbientCapabilities=CAP_NET_ADMIN in the unit file; or leave `tap` out"
+                      : "choose a name of at most 15 characters that no other interface has");
+}
+
+Tap::~Tap() {
+    if (file_ >= 0) { close(file_); }
+}
+
+bool Tap::deliver(std::span<const std::uint8_t> frame) noexcept {
+    return write(file_, frame.data(), frame.size()) == static_cast<ssize_t>(frame.size());
+}
+
+unsigned Tap::next(std::span<std::uint8_t> room) noexcept {
+    const auto got = read(file_, room.data(), room.size());
+    return got > 0 ? static_cast<unsigned>(got) : 0;
+}
+
+}  // namespace peerlane::dataplane

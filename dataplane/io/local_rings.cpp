@@ -1,0 +1,153 @@
+#include "dataplane/io/local_rings.hpp"
+
+#include <rte_errno.h>
+#include <rte_mbuf.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include "dataplane/io/failure.hpp"
+#include "dataplane/pipeline/neighbour.hpp"
+#include "dataplane/pipeline/parse_ip.hpp"
+
+namespace peerlane::dataplane {
+namespace {
+
+rte_ring* make_ring(const std::string& name, unsigned room, unsigned flags) {
+    auto* ring = rte_ring_create(name.c_str(), room, SOCKET_ID_ANY, flags);
+    if (ring == nullptr) { throw Failure(name, rte_strerror(rte_errno), "give DPDK more memory, or fewer workers"); }
+    return ring;
+}
+
+void free_ring(rte_ring* ring) noexcept {
+    void* packet = nullptr;
+    while (rte_ring_dequeue(ring, &packet) == 0) { rte_pktmbuf_free(static_cast<rte_mbuf*>(packet)); }
+    rte_ring_free(ring);
+}
+
+/// Whom a packet waits for.
+std::uint32_t waits_for(const Snapshot& snapshot, const Burst& burst, std::uint32_t slot) noexcept {
+    const bool to_tunnel = burst.direction == Direction::to_cloud && burst.tunnel[slot] != kNowhere;
+    if (to_tunnel) { return snapshot.tunnels[burst.tunnel[slot]].neighbour; }
+    return neighbour::customer(burst.exit[slot], burst.l3[slot][0] >> 4U == 6);
+}
+
+/// ARP, or something that only neighbours send (RFC 4861 §3.1).
+bool asks(const Burst& burst, std::uint32_t slot) noexcept {
+    const auto* frame = rte_pktmbuf_mtod(burst.mbuf[slot], const std::uint8_t*);
+    const unsigned length = burst.mbuf[slot]->data_len;
+    unsigned at = sizeof(ether::Header);
+    while (at + sizeof(ether::Tag) <= length && ether::is_tpid(reinterpret_cast<const Be16*>(frame + at - 2)->get())) {
+        at += sizeof(ether::Tag);
+    }
+    const auto type = reinterpret_cast<const Be16*>(frame + at - 2)->get();
+    if (type == ether::kArp) { return true; }
+    return type == ether::kIpv6 && length >= at + sizeof(Ipv6) &&
+           detail::is_neighbour_discovery(*reinterpret_cast<const Ipv6*>(frame + at), length - at);
+}
+
+bool draw(meter::SharedBucket& bucket, const meter::BucketRate& rate, Nanoseconds now) noexcept {
+    meter::Credit none;
+    return meter::take(bucket, none, {rate, 0}, now, 1);
+}
+
+/// Control takes it; or the reason why not.
+Fate punt(Worker& worker, const LocalWay& way, Burst& burst, std::uint32_t slot) noexcept {
+    const Snapshot& snapshot = *worker.snapshot;
+    const bool customer = burst.direction == Direction::to_cloud;
+    const bool ask = asks(burst, slot);
+    if (!ask && (way.taps >> burst.port & 1U) == 0) { return Fate::punted; }
+    const std::size_t cell = customer && burst.attachment[slot] != kNowhere
+                                 ? snapshot.attachments[burst.attachment[slot]].peering
+                                 : kMaxPeerings + burst.port;
+    const bool passes = ask ? draw(worker.state.ask_buckets[cell], snapshot.ask_rate, burst.now)
+                            : draw(worker.state.punt_buckets[cell], snapshot.punt_rate, burst.now);
+    if (!passes) { return Fate::punt_limited; }
+    rte_mbuf* mbuf = burst.mbuf[slot];
+    if (mbuf->data_off < kNoteRoom) { return Fate::no_headroom; }
+    auto* note = new (mbuf->buf_addr) Note;
+    note->kind = Note::Kind::punted;
+    note->port = burst.port;
+    note->worker = static_cast<std::uint8_t>(worker.index);
+    if (rte_ring_enqueue(way.out, mbuf) != 0) { return Fate::punt_full; }
+    burst.mbuf[slot] = nullptr;
+    return Fate::punted;
+}
+
+Fate hold(Worker& worker, const LocalWay& way, Burst& burst, std::uint32_t slot) noexcept {
+    if (!write_note(worker, burst, slot, waits_for(*worker.snapshot, burst, slot))) { return Fate::no_headroom; }
+    if (rte_ring_enqueue(way.out, burst.mbuf[slot]) != 0) { return Fate::no_neighbour; }
+    burst.mbuf[slot] = nullptr;
+    return Fate::held;
+}
+
+}  // namespace
+
+Doorbell::Doorbell() : file_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+    if (file_ < 0) { throw Failure("local delivery", std::strerror(errno), "allow more open files"); }
+}
+
+Doorbell::~Doorbell() {
+    close(file_);
+}
+
+void Doorbell::wake() const noexcept {
+    const std::uint64_t one = 1;
+    static_cast<void>(!::write(file_, &one, sizeof(one)));  // full is loud enough
+}
+
+void Doorbell::awake() noexcept {
+    asleep_.store(false, std::memory_order_relaxed);
+    std::uint64_t count = 0;
+    static_cast<void>(!::read(file_, &count, sizeof(count)));
+}
+
+LocalRings::LocalRings(unsigned workers) {
+    to_control_ = make_ring("to_control", kToControl, RING_F_SC_DEQ);
+    for (unsigned i = 0; i < workers; ++i) {
+        from_control_.push_back(
+            make_ring("from_control" + std::to_string(i), kFromControl, RING_F_SP_ENQ | RING_F_SC_DEQ));
+    }
+}
+
+LocalRings::~LocalRings() {
+    free_ring(to_control_);
+    for (auto* ring : from_control_) { free_ring(ring); }
+}
+
+void give_to_control(Worker& worker, const LocalWay& way) noexcept {
+    Burst& burst = worker.burst;
+    const Burst& replies = worker.replies;
+    bool gave = false;
+    for (std::uint32_t slot = 0; slot < burst.count; ++slot) {
+        if (burst.fate[slot] == Fate::held) {
+            burst.fate[slot] = hold(worker, way, burst, slot);
+        } else if (burst.fate[slot] == Fate::punted) {
+            const bool answered = slot < replies.count && replies.mbuf[slot] != nullptr;
+            const bool inner = burst.direction == Direction::to_customer && burst.tunnel[slot] != kNowhere;
+            if (answered || inner) { continue; }
+            burst.fate[slot] = punt(worker, way, burst, slot);
+        }
+        gave |= burst.mbuf[slot] == nullptr;
+    }
+    if (gave) { way.bell->ring(); }
+}
+
+std::uint32_t FromControl::take(rte_ring* ring, Burst& burst, Note& like) noexcept {
+    if (first == end) {
+        first = 0;
+        end = rte_ring_dequeue_burst(ring, reinterpret_cast<void**>(waiting), kBurst, nullptr);
+        if (end == 0) { return 0; }
+    }
+    like = note_of(waiting[first]);
+    std::uint32_t count = 0;
+    while (first < end && note_of(waiting[first]).kind == like.kind && note_of(waiting[first]).port == like.port) {
+        burst.mbuf[count++] = waiting[first++];
+    }
+    return count;
+}
+
+}  // namespace peerlane::dataplane
