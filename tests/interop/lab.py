@@ -111,6 +111,7 @@ def router_script(circuits, mtu=1500, service_tpid="802.1ad"):
                  f"link set {device} netns {one.name}"]
         inside += batch(["link set lo up", f"link set {device} up",
                          f"addr add {LINK[4]}1/30 dev {device}", f"addr add {LINK[6]}1/64 dev {device} nodad",
+                         f"addr add fe80::1/64 dev {device} nodad",  # to ask for neighbours with, on behalf of lo
                          f"addr add {CUSTOMER[4]} dev lo", f"addr add {CUSTOMER[6]} dev lo nodad",
                          f"route add 10.100.0.0/16 via {LINK[4]}2 src {CUSTOMER[4]}",
                          f"route add 2001:db8:100::/48 via {LINK[6]}2 src {CUSTOMER[6]}"], one.name)
@@ -120,7 +121,8 @@ def router_script(circuits, mtu=1500, service_tpid="802.1ad"):
 def gateway_script(circuits, mtu=1500):
     """The cloud's gateway: a tunnel for each circuit, its cloud behind it."""
     root = [f"link set vec0 address {GATEWAY} mtu {mtu} up",
-            "addr add 192.0.2.254/24 dev vec0", "addr add 2001:db8:c::fe/64 dev vec0 nodad"]
+            "addr add 192.0.2.254/24 dev vec0", "addr add 2001:db8:c::fe/64 dev vec0 nodad",
+            "addr add fe80::fe/64 dev vec0 nodad"]
     inside = ""
     for one in circuits:
         device, (local, remote) = f"g{one.number}", one.tunnel[::-1]

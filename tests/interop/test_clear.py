@@ -31,7 +31,7 @@ def the_kernel_sends_clear(program, directory, mode):
         datagrams(it.gateway, CUSTOMER[4])
         drops(it, {"clear_refused": PACKETS})
         assert it.edge.circuit(NAME, "to_customer")["drops"] == {"clear_refused": PACKETS}
-        assert it.edge.show("ports")["access0"]["transmitted"] == 0
+        assert it.edge.circuit(NAME, "to_customer")["packets"] == 0
 
         protection = one.protection
         it.gateway.run(batch([protection.policy("add", direction, one.tunnel) for direction in ("out", "in")]))
