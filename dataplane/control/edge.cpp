@@ -101,6 +101,7 @@ Json ports_json(const Ports& ports, const LocalDelivery& local) {
         const auto& port = ports.all()[i];
         const auto link = Ports::link(port);
         const auto& counts = local.counts()[i];
+        const auto& asked = local.neighbours().counts(static_cast<std::uint8_t>(i));
         list.push_back({{"device", port.setup.device.arguments},
                         {"driver", port.driver},
                         {"mac", text(port.mac)},
@@ -113,7 +114,13 @@ Json ports_json(const Ports& ports, const LocalDelivery& local) {
                         {"to_tap", counts.to_tap},
                         {"tap_refused", counts.tap_refused},
                         {"from_tap", counts.from_tap},
-                        {"from_tap_refused", counts.from_refused}});
+                        {"from_tap_refused", counts.from_refused},
+                        {"neighbours",
+                         {{"asked", asked.asked},
+                          {"answered", asked.answered},
+                          {"learnt", asked.learnt},
+                          {"conflicts", asked.conflicts},
+                          {"ignored", asked.ignored}}}});
     }
     return list;
 }

@@ -113,7 +113,7 @@ void Neighbours::step(const Snapshot& snapshot, Entry& entry, Nanoseconds now) {
 void Neighbours::ask(const Snapshot& snapshot, Entry& entry, bool everybody) {
     const auto& plan = entry.plan;
     const Mac own = own_mac(snapshot, plan.port);
-    ++counts_.asked;
+    ++counts_[plan.port].asked;
     if (is_four(plan.address)) {
         const ArpMessage message{true, own, four(plan.own), everybody ? Mac{} : entry.mac, four(plan.address)};
         const Towards where{plan.port, plan.attachment, everybody ? kEverybody : entry.mac};
@@ -146,19 +146,19 @@ bool Neighbours::receive_arp(const Snapshot& snapshot, std::uint8_t port, std::u
     const auto message = parse_arp(frame.data() + at, static_cast<unsigned>(frame.size() - at));
     const Mac own = own_mac(snapshot, port);
     if (!message || message->sender_mac == own) {
-        ++counts_.ignored;
+        ++counts_[port].ignored;
         return false;
     }
     const bool for_us = is_own(snapshot, port, attachment, mapped(message->target));
     if (is_own(snapshot, port, attachment, mapped(message->sender))) {
-        ++counts_.conflicts;  // the answer below defends the address (RFC 5227 §2.4)
+        ++counts_[port].conflicts;  // the answer below defends the address (RFC 5227 §2.4)
     } else if (Entry* entry = find(port, attachment, mapped(message->sender))) {
         learn(*entry, message->sender_mac, true, now);
     } else if (!for_us) {
-        ++counts_.ignored;
+        ++counts_[port].ignored;
     }
     if (!for_us || !message->request) { return false; }
-    ++counts_.answered;
+    ++counts_[port].answered;
     const ArpMessage answer{false, own, message->target, message->sender_mac, message->sender};
     ways_.send(port, arp_frame(snapshot, {port, attachment, message->sender_mac, frame}, answer).span());
     return true;
@@ -171,15 +171,15 @@ bool Neighbours::receive_nd(const Snapshot& snapshot, std::uint8_t port, std::ui
     const auto message = parse_nd(*reinterpret_cast<const Ipv6*>(frame.data() + at), length);
     const Mac own = own_mac(snapshot, port);
     if (!message || message->link_address == own) {
-        ++counts_.ignored;
+        ++counts_[port].ignored;
         return false;
     }
     const bool for_us = is_own(snapshot, port, attachment, message->target);
     if (message->kind == NdMessage::Kind::advertisement) {
         Entry* entry = find(port, attachment, message->target);
-        if (for_us) { ++counts_.conflicts; }
+        if (for_us) { ++counts_[port].conflicts; }
         if (entry == nullptr) {
-            ++counts_.ignored;
+            ++counts_[port].ignored;
             return false;
         }
         // Without an address it only says that the one known holds (RFC 4861 §7.2.5).
@@ -198,10 +198,10 @@ bool Neighbours::receive_nd(const Snapshot& snapshot, std::uint8_t port, std::ui
         if (Entry* entry = find(port, attachment, message->source)) { learn(*entry, back, true, now); }
     }
     if (!for_us || back.is_group()) {
-        ++counts_.ignored;
+        ++counts_[port].ignored;
         return false;
     }
-    ++counts_.answered;
+    ++counts_[port].answered;
     // Who asks whether the address is free has none to be answered at (RFC 4861 §7.2.4).
     constexpr Ip6 kAllNodes{0xff02'0000'0000'0000, 1};
     const bool probing = message->source == Ip6{};
@@ -226,7 +226,7 @@ void Neighbours::learn(Entry& entry, const Mac& mac, bool may_change, Nanosecond
     if (mac != entry.mac) {
         entry.changes += entry.confirmed != 0 ? 1U : 0U;
         entry.mac = mac;
-        ++counts_.learnt;
+        ++counts_[entry.plan.port].learnt;
     }
     confirm(entry, now);
 }

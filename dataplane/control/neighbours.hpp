@@ -5,6 +5,7 @@
 
 #include <rte_mbuf.h>
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -59,8 +60,13 @@ class Neighbours {
         std::uint64_t changes = 0;  // of its MAC
         std::vector<rte_mbuf*> held{};
     };
+    /// Of messages on one port.
     struct Counts {
-        std::uint64_t asked = 0, answered = 0, learnt = 0, conflicts = 0, ignored = 0;
+        std::uint64_t asked = 0;      // questions sent
+        std::uint64_t answered = 0;   // questions for the edge's own addresses
+        std::uint64_t learnt = 0;     // MACs, new or other ones
+        std::uint64_t conflicts = 0;  // messages of somebody who claims an address of the edge
+        std::uint64_t ignored = 0;    // wrong, or of nobody's concern
     };
 
     Neighbours(dataplane::State& state, Ways ways, const NeighbourTimes& times = {})
@@ -80,7 +86,7 @@ class Neighbours {
     void release_all();
 
     [[nodiscard]] const std::vector<Entry>& all() const noexcept { return entries_; }
-    [[nodiscard]] const Counts& counts() const noexcept { return counts_; }
+    [[nodiscard]] const Counts& counts(std::uint8_t port) const noexcept { return counts_[port]; }
     [[nodiscard]] std::size_t held() const noexcept { return held_; }
 
   private:
@@ -108,7 +114,7 @@ class Neighbours {
     std::vector<bool> up_;   // ports, at the last tick
     std::size_t first_ = 0;  // where the next tick begins to ask
     std::size_t held_ = 0;
-    Counts counts_;
+    std::array<Counts, kMaxPorts> counts_{};
 };
 
 std::string_view to_text(Neighbours::State state) noexcept;
