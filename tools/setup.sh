@@ -1,9 +1,9 @@
 # Sourced by ./quickstart and ./check: the Debian packages they need, and the little they share.
 
 build_packages="g++ meson ninja-build pkg-config libdpdk-dev libipsec-mb-dev libyaml-dev libfmt-dev nlohmann-json3-dev
-    libcli11-dev libpcap-dev"
+    libcli11-dev libpcap-dev clang-19 libbpf-dev"
 show_packages="tcpdump"
-test_packages="libgtest-dev clang-19 libclang-rt-19-dev clang-tidy-19 clang-format-19 python3 python3-yaml
+test_packages="libgtest-dev libclang-rt-19-dev clang-tidy-19 clang-format-19 python3 python3-yaml
     python3-jsonschema python3-scapy python3-cryptography tshark tcpdump iproute2 user-mode-linux kmod traceroute"
 
 # Not the first python or meson in PATH, but Debian's, which sees Debian's packages.

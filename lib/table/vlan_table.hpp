@@ -55,6 +55,20 @@ class VlanTable {
         return ids_[at < span.count ? span.base + at : 0];
     }
 
+    /// What it was made of, in order of the VIDs.
+    [[nodiscard]] std::vector<Entry> entries() const {
+        std::vector<Entry> all;
+        for (unsigned outer = 0; outer < kVids; ++outer) {
+            const auto& span = spans_[outer];
+            for (unsigned i = 0; i < span.count; ++i) {
+                const auto id = ids_[span.base + i];
+                if (id == kNoVlan) { continue; }
+                all.push_back({static_cast<std::uint16_t>(outer), static_cast<std::uint16_t>(span.first + i), id});
+            }
+        }
+        return all;
+    }
+
     [[nodiscard]] std::size_t bytes() const noexcept { return sizeof(*this) + (ids_.capacity() * sizeof(ids_[0])); }
 
   private:

@@ -56,6 +56,19 @@ TEST(VlanTable, AgreesWithAMap) {
     }
 }
 
+TEST(VlanTable, TellsWhatItWasMadeOf) {
+    EXPECT_TRUE(VlanTable().entries().empty());
+    const std::vector<VlanTable::Entry> given = {{4'094, 4'094, 3}, {100, 10, 2}, {100, 0, 1}, {100, 10, 7}};
+    const auto entries = VlanTable(given).entries();
+    ASSERT_EQ(entries.size(), 3U);
+    const VlanTable::Entry expected[] = {{100, 0, 1}, {100, 10, 7}, {4'094, 4'094, 3}};
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+        EXPECT_EQ(entries[i].outer, expected[i].outer);
+        EXPECT_EQ(entries[i].inner, expected[i].inner);
+        EXPECT_EQ(entries[i].id, expected[i].id);
+    }
+}
+
 TEST(VlanTable, MemoryIsBounded) {
     const std::vector<VlanTable::Entry> wide = {{7, 1, 0}, {7, 4'094, 1}};
     EXPECT_LE(VlanTable(wide).bytes(), (32U + 16U + 1U) << 10U);
