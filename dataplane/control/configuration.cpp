@@ -20,16 +20,19 @@ config::Model without_customers(const config::Model& model) {
 }  // namespace
 
 Configuration::Configuration(std::filesystem::path file, const config::Model& first, State& state,
-                             Publication& publication, SaUpkeep& upkeep, std::vector<Mac> device_macs, Clock clock)
+                             Publication& publication, SaUpkeep& upkeep, std::vector<Mac> device_macs, Clock clock,
+                             const Ports* steered)
     : file_(std::move(file)),
       model_(without_customers(first)),
       state_(state),
       publication_(publication),
       upkeep_(upkeep),
       device_macs_(std::move(device_macs)),
-      clock_(std::move(clock)) {
+      clock_(std::move(clock)),
+      steered_(steered) {
     snapshot_ = compiled(first);
     upkeep_.prepare(*snapshot_);
+    if (steered_ != nullptr) { admit(*steered_, *snapshot_); }
     publication_.publish(*snapshot_);
     upkeep_.published(nullptr, *snapshot_);
     state_.commit();
@@ -46,7 +49,9 @@ Applied Configuration::reload() {
     try {
         next = compiled(loaded.model);
         upkeep_.prepare(*next);
+        if (steered_ != nullptr) { admit(*steered_, *next); }
     } catch (const Failure& failure) {
+        if (steered_ != nullptr) { dismiss(*steered_, *snapshot_); }
         loaded.findings.push_back({Finding::Severity::error, file_.string() + ":1:1", failure.problem, failure.remedy});
         return {false, std::move(loaded.findings)};
     } catch (const std::length_error& error) {
@@ -61,6 +66,7 @@ Applied Configuration::reload() {
     }
     publication_.publish(*next);
     const auto before = std::exchange(snapshot_, std::move(next));  // nobody reads it any more
+    if (steered_ != nullptr) { dismiss(*steered_, *snapshot_); }
     keep_departed(*before, *snapshot_, state_);
     upkeep_.published(before.get(), *snapshot_);
     state_.commit();

@@ -9,6 +9,7 @@
 
 #include "config/model.hpp"
 #include "dataplane/control/sa_upkeep.hpp"
+#include "dataplane/io/port.hpp"
 #include "dataplane/io/publication.hpp"
 #include "dataplane/tables/snapshot.hpp"
 #include "dataplane/tables/state.hpp"
@@ -28,9 +29,10 @@ class Configuration {
 
     /// Compiles `first`, which was loaded from `file` without errors, and publishes it. `device_macs` as for compile().
     /// `state` and `publication` outlive this. Throws std::length_error when the edge is larger than the state can
-    /// hold, Failure when sequence numbers cannot be kept.
+    /// hold, Failure when sequence numbers cannot be kept. The `steered` ports get what is the edge's before it is
+    /// published, and lose what is not behind it.
     Configuration(std::filesystem::path file, const config::Model& first, State& state, Publication& publication,
-                  SaUpkeep& upkeep, std::vector<Mac> device_macs, Clock clock);
+                  SaUpkeep& upkeep, std::vector<Mac> device_macs, Clock clock, const Ports* steered = nullptr);
 
     /// Reads the file again. All or nothing: with an error in it everything stays as it is, and the findings say all
     /// that is wrong. Buckets and counters of what stays are kept, and no packet is lost.
@@ -49,6 +51,7 @@ class Configuration {
     SaUpkeep& upkeep_;
     std::vector<Mac> device_macs_;
     Clock clock_;
+    const Ports* steered_;
     std::unique_ptr<const Snapshot> snapshot_;
 };
 

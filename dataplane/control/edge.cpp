@@ -18,6 +18,7 @@
 #include "dataplane/control/local.hpp"
 #include "dataplane/control/neighbours_view.hpp"
 #include "dataplane/control/server.hpp"
+#include "dataplane/control/steering_json.hpp"
 #include "dataplane/io/failure.hpp"
 #include "dataplane/io/live_eal.hpp"
 #include "dataplane/io/log.hpp"
@@ -62,7 +63,8 @@ std::vector<PortSetup> port_setups(const config::Model& model) {
     std::vector<PortSetup> setups;
     for (const auto& port : model.ports) {
         const unsigned tags = port.role == config::Role::access ? 2 : 0;
-        setups.push_back({port.name, parse_device(port.device, "port " + port.name), port.mtu, tags, port.mac});
+        setups.push_back(
+            {port.name, parse_device(port.device, "port " + port.name), port.mtu, tags, port.mac, port.steering});
     }
     return setups;
 }
@@ -120,7 +122,8 @@ Json ports_json(const Ports& ports, const LocalDelivery& local) {
                           {"answered", asked.answered},
                           {"learnt", asked.learnt},
                           {"conflicts", asked.conflicts},
-                          {"ignored", asked.ignored}}}});
+                          {"ignored", asked.ignored}}},
+                        {"xdp", xdp_json(port)}});
     }
     return list;
 }
@@ -215,7 +218,8 @@ class Edge {
           upkeep_(state_, [this] { return clock_.now(); }),
           rings_(model.edge.workers),
           local_(rings_, state_, make_taps(model, ports_), ports_.largest_pool()),
-          configuration_(file, model, state_, publication_, upkeep_, macs(ports_), [this] { return clock_.now(); }),
+          configuration_(
+              file, model, state_, publication_, upkeep_, macs(ports_), [this] { return clock_.now(); }, &ports_),
           workers_(state_, ports_, publication_, clock_, rings_, taps_of(model),
                    model.edge.idle == config::Idle::sleep),
           commands_{configuration_, state_, [this] { return ports_json(ports_, local_); },
@@ -286,6 +290,7 @@ class Edge {
         looked_ = clock_.now();
         for (std::size_t i = 0; i < links_.size(); ++i) {
             const auto& port = ports_.all()[i];
+            if (port.steering) { port.steering->watch(); }
             const bool up = Ports::link(port).up;
             up_[i] = up;
             if (links_[i] == up) { continue; }

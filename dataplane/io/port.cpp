@@ -27,10 +27,10 @@ std::string reason(int error) {
     return rte_strerror(error < 0 ? -error : error);
 }
 
-/// Probes a virtual device; a PCI device was probed when EAL started.
-std::uint16_t find_device(const PortSetup& setup) {
+/// Probes a virtual device, with `more` arguments; a PCI device was probed when EAL started.
+std::uint16_t find_device(const PortSetup& setup, const std::string& more) {
     const auto& device = setup.device;
-    const int error = device.is_virtual ? rte_dev_probe(device.arguments.c_str()) : 0;
+    const int error = device.is_virtual ? rte_dev_probe((device.arguments + more).c_str()) : 0;
     std::uint16_t id = 0;
     if (error == 0 && rte_eth_dev_get_port_by_name(device.name.c_str(), &id) == 0) { return id; }
     if (device.is_virtual) {
@@ -56,7 +56,10 @@ std::uint16_t receive_queues(const rte_eth_dev_info& info, unsigned workers) {
 Port open_port(const PortSetup& setup, unsigned workers) {
     Port port;
     port.setup = setup;
-    port.device = find_device(setup);
+    if (const auto interface = steered_interface(setup.device.arguments, setup.steering)) {
+        port.steering = std::make_unique<PortSteering>(where(setup), *interface, setup.tags != 0);
+    }
+    port.device = find_device(setup, port.steering ? port.steering->arguments() : std::string());
     rte_eth_dev_info info{};
     if (const int error = rte_eth_dev_info_get(port.device, &info); error != 0) {
         throw Failure(where(setup), "the device does not say what it can do: " + reason(error),
@@ -132,7 +135,9 @@ void set_queues(const Port& port) {
     }
     if (error != 0) {
         throw Failure(where(port.setup), fmt::format("{}: the queues cannot be set up: {}", port.driver, reason(error)),
-                      "see DPDK's message above");
+                      port.steering
+                          ? "see DPDK's message above; set `steering: false` for the port, or use net_af_packet"
+                          : "see DPDK's message above");
     }
 }
 
@@ -157,11 +162,13 @@ void start(Port& port, std::uint8_t index) {
     configure(port, info);
     set_mtu(port, info);
     set_queues(port);
+    if (port.steering) { port.steering->take_over(); }
     if (const int error = rte_eth_dev_start(port.device); error != 0) {
         throw Failure(where(port.setup), fmt::format("{} does not start: {}", port.driver, reason(error)),
                       "see DPDK's message above");
     }
     set_mac(port, index);
+    if (port.steering) { return port.steering->receive(port.promiscuous); }
     // Refusals of these are no loss: such drivers receive everything anyway.
     static_cast<void>(port.promiscuous ? rte_eth_promiscuous_enable(port.device)
                                        : rte_eth_promiscuous_disable(port.device));
@@ -194,7 +201,8 @@ Ports::~Ports() {
 }
 
 void Ports::close() noexcept {
-    for (const Port& port : ports_) {
+    for (Port& port : ports_) {
+        port.steering.reset();  // before the driver takes off whatever program it finds
         rte_eth_dev_stop(port.device);
         rte_eth_dev_close(port.device);
     }

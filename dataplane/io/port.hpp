@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "dataplane/io/device.hpp"
+#include "dataplane/io/steering.hpp"
 #include "dataplane/io/worker_loop.hpp"
 #include "lib/base/address.hpp"
 
@@ -22,6 +23,7 @@ struct PortSetup {
     std::uint16_t mtu = 1500;  // largest IP packet, octets
     unsigned tags = 0;         // 802.1Q tags in front of it
     std::optional<Mac> mac;    // unset: the device's
+    bool steering = true;      // net_af_xdp: only the edge's own frames
 };
 
 struct Port {
@@ -34,6 +36,7 @@ struct Port {
     bool promiscuous = false;
     rte_mempool* pool = nullptr;
     std::vector<std::unique_ptr<rte_spinlock_t>> tx_locks;  // by transmit queue, where workers share queues
+    std::unique_ptr<PortSteering> steering;                 // null: every frame is the edge's
 };
 
 struct LinkState {
