@@ -89,8 +89,10 @@ void copy_priorities(const rte_mbuf* cause, std::uint8_t* reply, const Exit& exi
 void send_to_customer(Worker& worker, const Burst& cause, std::uint32_t slot) noexcept {
     Burst& replies = worker.replies;
     const auto value = route_of(cause, slot, replies.l3[slot]);
-    if (route::kind(value) != route::Kind::customer) { return replies.end(slot, Fate::no_route); }
-    const auto index = route::index(value);
+    const auto kind = route::kind(value);
+    if (kind != route::Kind::customer && kind != route::Kind::pair) { return replies.end(slot, Fate::no_route); }
+    // Where both links would do, the answer takes the one that the question came by.
+    const auto index = kind == route::Kind::pair ? cause.attachment[slot] : route::index(value);
     const Exit& exit = worker.snapshot->exits[index];
     replies.exit[slot] = index;
     if (replies.length[slot] > exit.mtu) { return replies.end(slot, Fate::too_big); }

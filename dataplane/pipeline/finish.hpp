@@ -8,6 +8,11 @@ namespace peerlane::dataplane {
 
 namespace detail {
 
+/// Reasons that only a packet with a route has; in to_customer it has an exit.
+constexpr bool has_exit(Fate why) noexcept {
+    return why == Fate::ttl_expired || why == Fate::too_big || why == Fate::no_neighbour || why == Fate::policed;
+}
+
 /// The circuit's drop cell that a slot is charged to, or kNowhere.
 inline std::uint32_t drop_cell(const Snapshot& snapshot, const Burst& burst, std::uint32_t slot) noexcept {
     if (burst.charged[slot] == kExitRefused) { return snapshot.exits[burst.exit[slot]].bucket; }
@@ -18,8 +23,8 @@ inline std::uint32_t drop_cell(const Snapshot& snapshot, const Burst& burst, std
     const auto tunnel = burst.tunnel[slot];
     if (tunnel == kNowhere) { return kNowhere; }
     // Before the route is known the home link stands for the peering.
-    const bool policed = burst.fate[slot] == Fate::policed;
-    return snapshot.exits[policed ? burst.exit[slot] : snapshot.tunnels[tunnel].attachment].bucket;
+    const auto index = has_exit(burst.fate[slot]) ? burst.exit[slot] : snapshot.tunnels[tunnel].attachment;
+    return snapshot.exits[index].bucket;
 }
 
 /// Counts what was not sent, takes back what it was charged, and frees it; what was given to control has no buffer

@@ -3,6 +3,7 @@
 
 #include <rte_prefetch.h>
 
+#include "dataplane/pipeline/pair.hpp"
 #include "dataplane/pipeline/worker.hpp"
 
 namespace peerlane::dataplane {
@@ -49,6 +50,34 @@ namespace detail {
         burst.answers = true;
     }
 }
+
+/// to_cloud: back to a link of the same peering.
+[[gnu::always_inline]] inline void route_back(Burst& burst, std::uint32_t slot, std::uint32_t exit) noexcept {
+    burst.exit[slot] = exit;
+    burst.tally[slot] = tally::attachment(exit, Direction::to_customer);
+    burst.hairpins = true;
+}
+
+/// to_customer: out by `exit`, the attachment that its flow takes.
+[[gnu::always_inline]] inline void route_out(Burst& burst, std::uint32_t slot, std::uint32_t exit, const Exit* exits,
+                                             const Tally* tallies) noexcept {
+    burst.exit[slot] = exit;
+    // The link of an attachment is its index's low bit.
+    burst.tally[slot] = tally::tunnel(burst.tunnel[slot], static_cast<Link>(exit & 1U), Direction::to_customer);
+    rte_prefetch0(&exits[exit]);
+    rte_prefetch0(&tallies[burst.tally[slot]]);
+}
+
+/// The same by one of two links. By itself, so that circuits with one link do without it.
+[[gnu::noinline]] inline void route_to_pair(Worker& worker, Burst& burst, std::uint32_t slot,
+                                            std::uint32_t home) noexcept {
+    const std::uint32_t exit = pair_link(worker.state, home, burst.l3[slot], burst.length[slot]);
+    if (burst.direction == Direction::to_cloud) {
+        route_back(burst, slot, exit);
+    } else {
+        route_out(burst, slot, exit, worker.snapshot->exits.data(), worker.counters.tallies.data());
+    }
+}
 }  // namespace detail
 
 /// to_cloud: the destination's tunnel, or the link of the same peering that it lies behind.
@@ -69,9 +98,9 @@ inline void route_to_cloud(Worker& worker, Burst& burst) noexcept {
             rte_prefetch0(&tallies[burst.tally[slot]]);
             rte_prefetch0(burst.l3[slot] - sizeof(TunnelHeader));
         } else if (route::kind(value) == route::Kind::customer) {
-            burst.exit[slot] = index;
-            burst.tally[slot] = tally::attachment(index, Direction::to_customer);
-            burst.hairpins = true;
+            detail::route_back(burst, slot, index);
+        } else if (route::kind(value) == route::Kind::pair) {
+            detail::route_to_pair(worker, burst, slot, index);
         } else {
             detail::route_elsewhere(burst, slot, value);
         }
@@ -87,11 +116,9 @@ inline void route_to_customer(Worker& worker, Burst& burst) noexcept {
         const std::uint32_t value = burst.route[slot];
         const std::uint32_t index = route::index(value);
         if (route::kind(value) == route::Kind::customer) [[likely]] {
-            burst.exit[slot] = index;
-            burst.tally[slot] =
-                tally::tunnel(burst.tunnel[slot], static_cast<Link>(index & 1U), Direction::to_customer);
-            rte_prefetch0(&exits[index]);
-            rte_prefetch0(&tallies[burst.tally[slot]]);
+            detail::route_out(burst, slot, index, exits, tallies);
+        } else if (route::kind(value) == route::Kind::pair) {
+            detail::route_to_pair(worker, burst, slot, index);
         } else if (route::kind(value) == route::Kind::tunnel) {
             burst.end(slot, Fate::from_cloud_to_cloud);
         } else {

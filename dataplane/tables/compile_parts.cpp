@@ -51,9 +51,11 @@ std::vector<typename Family::Range> vrf_ranges(const config::Peering& peering, s
     using Route = typename Family::Route;
     std::vector<Route> routes;
     std::vector<Route> prefixes;
+    const auto kind = peering.links.size() == kLinks ? route::Kind::pair : route::Kind::customer;
+    const auto behind = route::make(kind, slot * kLinks + raw(home));
     for (const auto& prefix : peering.customer_prefixes) {
         if (const auto* one = std::get_if<Prefix>(&prefix)) {
-            routes.push_back({*one, customer(slot, home)});
+            routes.push_back({*one, behind});
             prefixes.push_back({*one, accepted_everywhere()});
         }
     }

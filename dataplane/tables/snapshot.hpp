@@ -170,7 +170,7 @@ struct PeeringInfo {
         Ip6 edge6;
     };
     std::array<End, kLinks> ends;  // by Link
-    Link home = Link::primary;     // the link that customer prefixes go to
+    Link home = Link::primary;     // what is of no link in particular is of this one
     meter::BucketRate rate{};      // of its own bucket
     std::uint32_t hold = 0;        // as Attachment::hold, of its own bucket
     bool own_bucket = false;

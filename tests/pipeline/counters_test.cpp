@@ -55,8 +55,8 @@ TEST(Counters, DropsOnTheLinkTheyCameInBy) {
               {from_gateway("v4key", Packet(down4("172.16.0.5")).ttl(1)), from_gateway("v4key", down4("10.77.0.1"))});
     EXPECT_EQ(edge.circuit(kContoso, Link::secondary, kUp).dropped(Fate::source_not_accepted), 1U);
     EXPECT_EQ(edge.circuit(kContoso, Link::primary, kUp).dropped(Fate::source_not_accepted), 0U);
-    // From the cloud, before a bucket is asked, the home link stands for the circuit.
-    EXPECT_EQ(edge.circuit(kContoso, Link::primary, kDown).dropped(Fate::ttl_expired), 1U);
+    // From the cloud the home link stands for the circuit until there is a route.
+    EXPECT_EQ(edge.circuit(kContoso, Link::secondary, kDown).dropped(Fate::ttl_expired), 1U);
     EXPECT_EQ(edge.circuit(kContoso, Link::primary, kDown).dropped(Fate::no_route), 1U);
 }
 

@@ -173,6 +173,15 @@ void Edge::reload(std::string_view yaml) {
     inside_->publish();
 }
 
+void Edge::set_alive(std::string_view label, std::string_view type, Link link, std::uint8_t families) {
+    for (const auto& peering : inside_->snapshot->names.peerings) {
+        if (peering.customer + '/' + peering.circuit != label || peering.type != type) { continue; }
+        inside_->state.links_alive[peering.slot * kLinks + raw(link)] = families;
+        return;
+    }
+    throw std::invalid_argument(std::string(label));
+}
+
 Guarded Edge::Inside::put(const Packet& packet, const Octets& octets) {
     const unsigned segments = std::max(1U, std::min(packet.segment_count(), static_cast<unsigned>(octets.size())));
     rte_mbuf* head = nullptr;

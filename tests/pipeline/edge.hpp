@@ -75,6 +75,10 @@ class Edge {
     /// Validates, compiles and publishes another configuration.
     void reload(std::string_view yaml);
 
+    /// What control would find out: the families (alive::kV4, kV6) that `link` of a peering can carry.
+    /// "customer/circuit"
+    void set_alive(std::string_view label, std::string_view type, Link link, std::uint8_t families);
+
     /// The clock, nanoseconds.
     Nanoseconds now = 1'000'000'000;
     /// Outputs that the transmitter has no room for.

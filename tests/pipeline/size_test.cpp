@@ -281,9 +281,9 @@ TEST(Mss, FromTheCloud) {
     check({
         {"to the primary",
          "core0",
-         from_gateway("v4key", from({2, 4, 5, 180}, "10.0.0.1")),
+         from_gateway("v4key", from({2, 4, 5, 180}, "172.16.0.1")),
          Fate::sent,
-         {output("access0", at_contoso(hop(from({2, 4, h, l}, "10.0.0.1"))))}},
+         {output("access0", at_contoso(hop(from({2, 4, h, l}, "172.16.0.1"))))}},
         {"to the secondary",
          "core0",
          from_gateway("v4key", from({2, 4, 5, 180}, "172.16.0.5")),
@@ -291,9 +291,9 @@ TEST(Mss, FromTheCloud) {
          {output("access1", at_contoso_secondary(hop(from({2, 4, hs, ls}, "172.16.0.5"))))}},
         {"not asked for",
          "core0",
-         from_gateway("v4none", from({2, 4, 5, 180}, "10.0.0.1")),
+         from_gateway("v4none", from({2, 4, 5, 180}, "172.16.0.1")),
          Fate::sent,
-         {output("access0", at_contoso(hop(from({2, 4, 5, 180}, "10.0.0.1"))))}},
+         {output("access0", at_contoso(hop(from({2, 4, 5, 180}, "172.16.0.1"))))}},
     });
 }
 

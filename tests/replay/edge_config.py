@@ -77,6 +77,14 @@ class Link:
 
 
 @dataclass(eq=False)
+class Pair:
+    """Both links of a peering: what is behind the customer's routers goes by the one or the other, flow by flow."""
+
+    primary: Link
+    secondary: Link
+
+
+@dataclass(eq=False)
 class Tunnel:
     peering: object
     network: str
@@ -119,7 +127,7 @@ class Peering:
     depth: Fraction
     prefixes: list
     links: dict = field(default_factory=dict)  # name -> Link
-    routes: list = field(default_factory=list)  # (network, Link or Tunnel)
+    routes: list = field(default_factory=list)  # (network, Link, Pair or Tunnel)
 
     def first_link(self):
         return self.links.get("primary") or self.links["secondary"]
@@ -185,8 +193,9 @@ class Edge:
                     net = ipaddress.ip_network(text)
                     link.subnets[version] = Subnet(net, net[1].packed, net[2].packed)
                     peering.routes.append((net, link))
+        behind = Pair(**peering.links) if len(peering.links) == 2 else peering.first_link()
         for net in prefixes:
-            peering.routes.append((net, peering.first_link()))
+            peering.routes.append((net, behind))
         for network in entry.get("virtual_networks", []):
             tunnel = self.tunnel(peering, network)
             for text in network["prefixes"]:

@@ -7,11 +7,12 @@ import struct
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
+import flow
 import fragment
 import icmp
 import wire
 from bucket import Bucket
-from edge_config import Link, Tunnel
+from edge_config import Link, Pair, Tunnel
 from esp_model import ECN_DECAPSULATED, ECN_DROP, Ipsec
 from parse import Drop, Punt, is_nd, martian, parse_gre, parse_ip, parse_link, punt_arp
 
@@ -131,6 +132,8 @@ class Predictor:
         target = arrival.peering.route(packet.dst)
         if target is None:
             raise Drop("no_route", icmp.NO_ROUTE)
+        if isinstance(target, Pair):
+            target = flow.link(target, packet)
         if isinstance(target, Tunnel) and arrival.tunnel:
             raise Drop("cloud_to_cloud")
         if packet.ttl <= 1:
@@ -274,6 +277,8 @@ class Predictor:
         counts["originated"] += 1
         destination = raw[16:20] if raw[0] >> 4 == 4 else raw[24:40]
         target = arrival.peering.route(destination)
+        if isinstance(target, Pair):
+            target = arrival.link  # by the link that the cause came by; the cloud has none, and no answer here
         side = Tunnel if arrival.tunnel else Link
         try:
             if not isinstance(target, side):

@@ -1,9 +1,11 @@
 """The predictor against references that are not ours, so that agreement with it means something."""
 
 import random
+import struct
 import unittest
 
 import cloud_traffic
+import flow
 import fragment
 import icmp
 import packets
@@ -16,6 +18,27 @@ class Model(unittest.TestCase):
     def test_checksum_example(self):
         # RFC 1071 section 3.
         self.assertEqual(wire.ones_sum(bytes([0x00, 0x01, 0xF2, 0x03, 0xF4, 0xF5, 0xF6, 0xF7])), 0xDDF2)
+
+    def test_crc32c_examples(self):
+        # RFC 3720 appendix B.4.
+        for octets, crc in ((bytes(32), 0x8A9136AA), (b"\xff" * 32, 0x62A8AB43), (bytes(range(32)), 0x46DD794E),
+                            (bytes(range(31, -1, -1)), 0x113FDB5C)):
+            self.assertEqual(flow.crc32c(octets), crc)
+
+    def test_flows(self):
+        def octets(raw):
+            return flow.flow(wire.parse_ipv4(raw) if raw[0] >> 4 == 4 else wire.parse_ipv6(raw))
+
+        four, six = (b"\x0a\0\0\1", b"\x0a\0\0\2"), (wire.packed("fd00::1"), wire.packed("fd00::2"))
+        ports = struct.pack("!HH", 40000, 40001)
+        self.assertEqual(octets(wire.ipv4(*four, wire.UDP, packets.udp(*four, b"x"), options=bytes(4))),
+                         b"".join(four) + b"\x11" + ports)
+        self.assertEqual(octets(wire.ipv6(*six, wire.UDP, packets.udp(*six, b"x"))), b"".join(six) + b"\x11" + ports)
+        for raw in (wire.ipv4(*four, wire.TCP, ports * 5, mf=True, df=False), wire.ipv4(*four, wire.TCP, ports[:3]),
+                    wire.ipv4(*four, wire.TCP, ports * 5, offset=1, df=False)):
+            self.assertEqual(octets(raw), b"".join(four) + b"\x06")
+        self.assertEqual(octets(wire.ipv4(*four, 132, ports)), b"".join(four) + b"\x84")
+        self.assertEqual(octets(wire.ipv6(*six, wire.V6_DEST, b"\x11\0" + bytes(6) + ports)), b"".join(six) + b"\x3c")
 
     def test_headers_as_scapy_builds_them(self):
         from scapy.layers.inet import ICMP, IP, UDP

@@ -56,6 +56,16 @@ class Predict(compare.ReplayCase):
                 predicted, outputs, _ = self.check(frames, ports, ports[:1], "seed %d" % seed)
                 self.assertGreater(predicted.ports["core0"]["transmitted"], 1000)
                 self.isolated(edge, outputs)
+                self.both_links(edge, predicted)
+
+    def both_links(self, edge, predicted):
+        """Pairs together: about half of what goes to customers takes either link."""
+        pairs = {(peering.circuit.customer, peering.circuit.name) for peering in edge.peerings
+                 if len(peering.links) == 2}
+        passed = [sum(counts["packets"] for row, counts in predicted.circuits.items()
+                      if row[:2] in pairs and row[2:] == (link, "to_customer")) for link in ("primary", "secondary")]
+        self.assertGreater(min(passed), 100)
+        self.assertGreater(min(passed), 0.4 * sum(passed))
 
     def test_few_customers_over_their_rate(self):
         policed = 0

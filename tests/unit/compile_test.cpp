@@ -12,6 +12,7 @@ constexpr std::string_view kPorts = R"(
 ports:
   a0: { role: access, mtu: 1500 }
   c0: { role: core, mtu: 1600, address: 192.0.2.1/24, gateway_mac: "02:00:00:00:00:fe" }
+  a1: { role: access, mtu: 1500 }
 customers:
 )";
 std::string customer(const std::string& name, int vlan, const std::string& bandwidth = "10 Mbps",
@@ -21,6 +22,17 @@ std::string customer(const std::string& name, int vlan, const std::string& bandw
            ", subnet: 172.16.0.0/30, customer_prefixes: [10.0.0.0/16], virtual_networks: [ { name: n, prefixes: [" +
            prefix + "], tunnel: { local: 192.0.2.1, remote: 198.51.100.7, key: " + std::to_string(vlan) +
            " } } ] } ] } ] }\n";
+}
+
+/// A circuit over two access ports, or one half of it.
+std::string circuit_over(const std::string& links) {
+    return "  - { name: p, circuits: [ { name: x, links: { " + links + R"( }, bandwidth: 10 Mbps, peerings: [
+    { type: private, vlan: 30, subnets: { primary: 172.16.0.0/30, secondary: 172.16.0.4/30 },
+      subnets6: { primary: "fd00:172::/126", secondary: "fd00:172::4/126" },
+      customer_prefixes: [10.0.0.0/16, "fd00:10::/48"],
+      virtual_networks: [ { name: n, prefixes: [10.100.0.0/16, "fd00:100::/48"],
+                            tunnel: { local: 192.0.2.1, remote: 198.51.100.7, key: 30 } } ] } ] } ] }
+)";
 }
 
 class Compile : public testing::Test {
@@ -100,6 +112,47 @@ TEST_F(Compile, TunnelMtuIsWhatIsLeft) {
     const auto tunnel = snapshot.names.tunnels[0].slot;
     EXPECT_EQ(snapshot.tunnels[tunnel].mtu, 1600 - 20 - 8);
     EXPECT_EQ(snapshot.tunnels[tunnel].header_length, 14 + 20 + 8);
+}
+
+TEST_F(Compile, OnlyAPairsPrefixesAskForALink) {
+    using enum route::Kind;
+    constexpr auto both = route::kAcceptPrimary | route::kAcceptSecondary;
+    struct Expected {
+        std::string links;
+        route::Kind kind;
+        std::uint32_t link;  // of the index
+    };
+    for (const auto& [links, kind, link] :
+         {Expected{"primary: a0, secondary: a1", pair, 0}, Expected{"secondary: a1, primary: a0", pair, 0},
+          Expected{"primary: a0", customer, 0}, Expected{"secondary: a1", customer, 1}}) {
+        SCOPED_TRACE(links);
+        const auto& snapshot = publish(circuit_over(links));
+        const auto peering = snapshot.names.peerings[0].slot;
+        const auto& vrf = *snapshot.vrfs[peering];
+        const auto prefix = route::make(kind, peering * kLinks + link) | both;
+        EXPECT_EQ(table::find(vrf.routes4.get(), Ip4{0x0a00'0001}), prefix);
+        EXPECT_EQ(table::find(vrf.routes6.get(), Ip6{0xfd00'0010'0000'0000, 1}), prefix);
+        const auto tunnel = table::find(vrf.routes4.get(), Ip4{0x0a64'0001});
+        EXPECT_EQ(route::kind(tunnel), route::Kind::tunnel);
+        if (kind != pair) { continue; }
+        for (const auto side : {Link::primary, Link::secondary}) {
+            const std::uint32_t at = raw(side);
+            const auto connected = route::make(customer, peering * kLinks + at) | route::accept_bit(side);
+            EXPECT_EQ(table::find(vrf.routes4.get(), Ip4{0xac10'0001 + 4 * at}), connected);
+            EXPECT_EQ(table::find(vrf.routes6.get(), Ip6{0xfd00'0172'0000'0000, 1 + 4 * at}), connected);
+            EXPECT_EQ(state_.links_alive[peering * kLinks + at], alive::kV4 | alive::kV6) << "until control knows";
+        }
+    }
+}
+
+TEST_F(Compile, WhatIsKnownOfLinksOutlivesAReload) {
+    const auto both = "primary: a0, secondary: a1";
+    const auto index = publish(circuit_over(both)).names.peerings[0].slot * kLinks;
+    state_.links_alive[index] = 0;
+    const auto& again = publish(circuit_over(both) + customer("b", 11));
+    EXPECT_EQ(again.names.peerings[0].slot * kLinks, index);
+    EXPECT_EQ(state_.links_alive[index], 0);
+    EXPECT_EQ(state_.links_alive[index + 1], alive::kV4 | alive::kV6);
 }
 
 TEST_F(Compile, MacsOfDevicesAndOfReplay) {
