@@ -23,13 +23,12 @@
 #include "dataplane/io/live_eal.hpp"
 #include "dataplane/io/log.hpp"
 #include "dataplane/io/port.hpp"
+#include "dataplane/io/port_watch.hpp"
 
 namespace peerlane::dataplane {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-constexpr Nanoseconds kLook = 50'000'000;  // links are looked at this often
 
 /// SIGTERM, SIGINT and SIGHUP as a file; every thread started later has them blocked.
 class Signals {
@@ -97,11 +96,10 @@ std::vector<std::optional<Tap>> make_taps(const config::Model& model, const Port
     return taps;
 }
 
-Json ports_json(const Ports& ports, const LocalDelivery& local) {
+Json ports_json(const Ports& ports, const PortWatch& watch, const LocalDelivery& local) {
     auto list = Json::array();
     for (std::size_t i = 0; i < ports.all().size(); ++i) {
         const auto& port = ports.all()[i];
-        const auto link = Ports::link(port);
         const auto& counts = local.counts()[i];
         const auto& asked = local.neighbours().counts(static_cast<std::uint8_t>(i));
         list.push_back({{"device", port.setup.device.arguments},
@@ -111,8 +109,11 @@ Json ports_json(const Ports& ports, const LocalDelivery& local) {
                         {"promiscuous", port.promiscuous},
                         {"rx_queues", port.rx_queues},
                         {"tx_queues", port.tx_queues},
-                        {"link", link.up ? "up" : "down"},
-                        {"link_mbps", link.megabits},
+                        {"offloads", port.offloads.used},
+                        {"in_software", port.offloads.in_software},
+                        {"link", watch.up()[i] ? "up" : "down"},
+                        {"link_mbps", Ports::link(port).megabits},
+                        {"link_reason", watch.reason(i)},
                         {"to_tap", counts.to_tap},
                         {"tap_refused", counts.tap_refused},
                         {"from_tap", counts.from_tap},
@@ -220,13 +221,15 @@ class Edge {
           local_(rings_, state_, make_taps(model, ports_), ports_.largest_pool()),
           configuration_(
               file, model, state_, publication_, upkeep_, macs(ports_), [this] { return clock_.now(); }, &ports_),
+          watch_(ports_, publication_),
           workers_(state_, ports_, publication_, clock_, rings_, taps_of(model),
                    model.edge.idle == config::Idle::sleep),
-          commands_{configuration_, state_, [this] { return ports_json(ports_, local_); },
+          commands_{configuration_, state_, [this] { return ports_json(ports_, watch_, local_); },
                     [this] { return neighbours_json(configuration_.snapshot(), local_.neighbours(), clock_.now()); },
                     [this] { return reload(); }} {
         local_.adopt(configuration_.snapshot(), clock_.now());
         log("{}", setup_.memory.note);
+        watch_.tick(clock_.now());
         log_start(model);
     }
 
@@ -235,7 +238,7 @@ class Edge {
             server_.serve(clock_.now());
             upkeep_.tick(configuration_.snapshot());
             watch_links();
-            local_.serve(configuration_.snapshot(), up_, clock_.now());
+            local_.serve(configuration_.snapshot(), watch_.up(), clock_.now());
             std::vector<pollfd> waiting{{signals_.file(), POLLIN, 0}};
             server_.watch(waiting);
             const bool idle = local_.watch(waiting);
@@ -255,9 +258,9 @@ class Edge {
             log("port {}: {} ({}), {}, MTU {}, {} receive and {} transmit queues{}", port.setup.name,
                 port.setup.device.arguments, port.driver, text(port.mac), port.setup.mtu, port.rx_queues,
                 port.tx_queues, port.promiscuous ? ", promiscuous: the device does not take the MAC" : "");
+            log("port {}: offloads: {}; in software: {}", port.setup.name, port.offloads.used,
+                port.offloads.in_software);
         }
-        links_.resize(ports_.all().size());
-        up_.resize(ports_.all().size());
         log("edge {} runs: {} workers, {} circuits, socket {}", model.edge.name, model.edge.workers,
             configuration_.snapshot().names.circuits.size(), model.edge.socket);
     }
@@ -285,18 +288,12 @@ class Edge {
         return applied;
     }
 
+    /// A port that has come back steers what it steered before.
     void watch_links() {
-        if (clock_.now() - looked_ < kLook) { return; }
-        looked_ = clock_.now();
-        for (std::size_t i = 0; i < links_.size(); ++i) {
-            const auto& port = ports_.all()[i];
-            if (port.steering) { port.steering->watch(); }
-            const bool up = Ports::link(port).up;
-            up_[i] = up;
-            if (links_[i] == up) { continue; }
-            links_[i] = up;
-            log("port {}: link {}", port.setup.name, up ? "up" : "down");
-        }
+        if (!watch_.tick(clock_.now())) { return; }
+        try {
+            admit(ports_, configuration_.snapshot());
+        } catch (const Failure& failure) { log("{}", failure.what()); }
     }
 
     Signals signals_;
@@ -312,11 +309,9 @@ class Edge {
     LocalRings rings_;
     LocalDelivery local_;
     Configuration configuration_;
+    PortWatch watch_;
     Workers workers_;
     Commands commands_;
-    std::vector<std::optional<bool>> links_;  // what was logged last
-    std::vector<bool> up_;
-    Nanoseconds looked_ = 0;
 };
 
 }  // namespace

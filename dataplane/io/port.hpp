@@ -1,43 +1,14 @@
 // Ports: DPDK devices opened, given queues and buffers, started, and closed again.
 #pragma once
 
-#include <rte_mempool.h>
-#include <rte_spinlock.h>
-
 #include <cstdint>
-#include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "dataplane/io/device.hpp"
-#include "dataplane/io/steering.hpp"
+#include "dataplane/io/open_port.hpp"
 #include "dataplane/io/worker_loop.hpp"
-#include "lib/base/address.hpp"
 
 namespace peerlane::dataplane {
-
-struct PortSetup {
-    std::string name;
-    Device device;
-    std::uint16_t mtu = 1500;  // largest IP packet, octets
-    unsigned tags = 0;         // 802.1Q tags in front of it
-    std::optional<Mac> mac;    // unset: the device's
-    bool steering = true;      // net_af_xdp: only the edge's own frames
-};
-
-struct Port {
-    PortSetup setup;
-    std::uint16_t device = 0;  // DPDK's number
-    std::string driver;
-    std::uint16_t rx_queues = 1;
-    std::uint16_t tx_queues = 1;
-    Mac mac;
-    bool promiscuous = false;
-    rte_mempool* pool = nullptr;
-    std::vector<std::unique_ptr<rte_spinlock_t>> tx_locks;  // by transmit queue, where workers share queues
-    std::unique_ptr<PortSteering> steering;                 // null: every frame is the edge's
-};
 
 struct LinkState {
     bool up = false;
@@ -59,13 +30,22 @@ class Ports {
     /// Buffers for what the edge makes itself: those of the port with the largest MTU.
     [[nodiscard]] rte_mempool* largest_pool() const noexcept;
     [[nodiscard]] WorkerSetup worker_setup(unsigned worker, bool sleeps) const;
+    /// As the driver says; some say that it is up whatever it is (PortWatch knows better).
     [[nodiscard]] static LinkState link(const Port& port) noexcept;
+
+    // A port out of the workers' hands and back again, in these steps. Between take() and close() all workers have to
+    // be quiet once.
+    [[nodiscard]] static bool is_open(const Port& port) noexcept { return port.number->load() != kNoDevice; }
+    void take(std::size_t index) noexcept { ports_[index].number->store(kNoDevice); }
+    void close(std::size_t index) noexcept { close_port(ports_[index]); }
+    /// Throws Failure; then it is still closed.
+    void reopen(std::size_t index) { reopen_port(ports_[index], workers_, static_cast<std::uint8_t>(index)); }
 
     /// What the buffers of such ports take at most, in megabytes: EAL wants to know before there is a port.
     [[nodiscard]] static std::size_t megabytes(const std::vector<PortSetup>& setups, unsigned workers) noexcept;
 
   private:
-    void close() noexcept;
+    void close_all() noexcept;
 
     std::vector<Port> ports_;
     unsigned workers_;

@@ -29,6 +29,11 @@ void Publication::publish(const Snapshot& next) {
     }
 }
 
+void Publication::wait_for_quiet() const {
+    const auto token = rte_rcu_qsbr_start(readers_.get());
+    while (rte_rcu_qsbr_check(readers_.get(), token, false) == 0) { nap(); }
+}
+
 void Publication::wait_for_workers() const {
     while (settled_.load(std::memory_order_acquire) != current()) { nap(); }
 }

@@ -1,18 +1,24 @@
-// Packets sent, to the ports they leave by. What a port refuses ends as tx_full.
+// Packets sent, to the ports they leave by. What a port refuses, or has no device for, ends as tx_full.
 #pragma once
 
 #include <rte_ethdev.h>
 #include <rte_spinlock.h>
 
+#include <atomic>
 #include <bit>
 
 #include "dataplane/pipeline/worker.hpp"
 
 namespace peerlane::dataplane {
 
+/// What DPDK calls a port's device, while workers may touch it; else kNoDevice. Control writes it; a worker reads it
+/// for every burst, and lets go of the device before it is next quiet.
+using DeviceNumber = std::atomic<std::uint16_t>;
+inline constexpr std::uint16_t kNoDevice = RTE_MAX_ETHPORTS;
+
 /// A worker's way out of one port.
 struct Outlet {
-    std::uint16_t device = 0;
+    const DeviceNumber* device = nullptr;
     std::uint16_t queue = 0;
     rte_spinlock_t* lock = nullptr;  // where workers share the queue
 };
@@ -38,9 +44,13 @@ inline void transmit(Worker& worker, const Outlet* outlets, Burst& burst) noexce
             waiting &= ~(1U << slot);
         }
         const Outlet& out = outlets[port];
-        if (out.lock != nullptr) { rte_spinlock_lock(out.lock); }
-        const auto taken = rte_eth_tx_burst(out.device, out.queue, packets, count);
-        if (out.lock != nullptr) { rte_spinlock_unlock(out.lock); }
+        const auto device = out.device->load(std::memory_order_acquire);
+        std::uint16_t taken = 0;
+        if (device != kNoDevice) [[likely]] {
+            if (out.lock != nullptr) { rte_spinlock_lock(out.lock); }
+            taken = rte_eth_tx_burst(device, out.queue, packets, count);
+            if (out.lock != nullptr) { rte_spinlock_unlock(out.lock); }
+        }
         bump(worker.counters.ports[port].transmitted, taken);
         for (auto i = taken; i < count; ++i) [[unlikely]] { burst.fate[slots[i]] = Fate::tx_full; }
     }

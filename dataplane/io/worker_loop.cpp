@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <ctime>
 
+#include "dataplane/pipeline/device_marks.hpp"
 #include "dataplane/pipeline/run.hpp"
 
 namespace peerlane::dataplane {
@@ -82,9 +83,13 @@ void send_own(Worker& worker, const WorkerSetup& setup, std::uint8_t port, std::
 std::uint32_t poll_inlets(Worker& worker, const WorkerSetup& setup, const TscClock& clock) noexcept {
     std::uint32_t received = 0;
     for (const Inlet& inlet : setup.inlets) {
+        const auto device = inlet.device->load(std::memory_order_acquire);
+        if (device == kNoDevice) [[unlikely]] { continue; }
         const auto start = rte_rdtsc();
-        const auto count = rte_eth_rx_burst(inlet.device, inlet.queue, worker.burst.mbuf, kBurst);
+        const auto count = rte_eth_rx_burst(device, inlet.queue, worker.burst.mbuf, kBurst);
         if (count == 0) { continue; }
+        if (inlet.strips) { put_back_tags(worker.burst.mbuf, count); }
+        worker.burst.vouched = inlet.vouches;
         process(worker, setup, inlet.port, count, start, clock);
         received += count;
     }
@@ -95,6 +100,7 @@ std::uint32_t poll_handed(Worker& worker, const WorkerSetup& setup, Handed& hand
     if (setup.rings.empty()) [[likely]] { return 0; }
     const auto start = rte_rdtsc();
     std::uint8_t port = 0;
+    worker.burst.vouched = false;
     const auto count = handed.take(setup.rings[setup.index], worker.burst, port);
     if (count != 0) { process(worker, setup, port, count, start, clock); }
     return count;

@@ -16,9 +16,11 @@ namespace peerlane::dataplane {
 
 /// A receive queue that one worker polls.
 struct Inlet {
-    std::uint16_t device = 0;
+    const DeviceNumber* device = nullptr;
     std::uint16_t queue = 0;
     std::uint8_t port = 0;
+    bool vouches = false;  // the device verifies IPv4 checksums
+    bool strips = false;   // the device may take off the outer tag
 };
 
 struct WorkerSetup {

@@ -42,6 +42,7 @@ struct alignas(64) Burst {
     bool hands = false;       // some slot goes to another worker
     bool holds = false;       // some slot waits for its next hop
     bool punts = false;       // some slot is for the edge itself
+    bool vouched = false;     // received from a device that verifies IPv4 checksums (device_marks.hpp)
     std::uint32_t v4_count = 0, v6_count = 0, esp_count = 0;
 
     alignas(64) std::uint8_t live[kBurst];

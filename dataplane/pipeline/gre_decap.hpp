@@ -104,7 +104,7 @@ inline void gre_decap(Worker& /*worker*/, Burst& burst) noexcept {
             burst.end(slot, burst.left[slot] == 0 ? Fate::truncated : Fate::gre_protocol);
             return;
         }
-        parse_ip_slot(burst, slot, 0xffff, false);
+        parse_ip_slot<false>(burst, slot, 0xffff, false);
         if (burst.fate[slot] != Fate::live) [[unlikely]] { return; }
         const std::uint8_t inner_tos = version == 4 ? l3[1] : reinterpret_cast<const Ipv6*>(l3)->traffic_class();
         const std::uint8_t ecn = ecn_decapsulate(inner_tos, burst.outer_tos[slot]);

@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "dataplane/pipeline/device_marks.hpp"
 #include "dataplane/pipeline/worker.hpp"
 #include "lib/net/checksum.hpp"
 #include "lib/net/headers.hpp"
@@ -78,7 +79,9 @@ inline bool is_neighbour_discovery(const Ipv6& header, unsigned left) noexcept {
 }  // namespace detail
 
 /// Verifies the packet at l3 of one slot and fills length, source and destination, and its place in v4 or v6. `limit`
-/// is the longest packet allowed; `customer` says whether local link traffic may be met.
+/// is the longest packet allowed; `customer` says whether local link traffic may be met. `kVouched`: the packet is the
+/// one that the device may have verified.
+template <bool kVouched>
 [[gnu::always_inline]] inline void parse_ip_slot(Burst& burst, std::uint32_t slot, unsigned limit,
                                                  bool customer) noexcept {
     const std::uint8_t* l3 = burst.l3[slot];
@@ -94,7 +97,8 @@ inline bool is_neighbour_discovery(const Ipv6& header, unsigned left) noexcept {
         const std::uint32_t source = header.source.get();
         const std::uint32_t destination = header.destination.get();
         const bool usual = header.version_ihl == 0x45 && total >= sizeof(Ipv4) && total <= left && total <= limit &&
-                           ipv4_checksum_ok(l3, 5) && !kMartian4[source >> 24U] && !kMartian4[destination >> 24U];
+                           ((kVouched && device_vouches(*burst.mbuf[slot])) || ipv4_checksum_ok(l3, 5)) &&
+                           !kMartian4[source >> 24U] && !kMartian4[destination >> 24U];
         if (!usual) [[unlikely]] {
             const Fate fate = detail::judge_ipv4(l3, left, limit);
             if (fate != Fate::live) {
@@ -139,8 +143,9 @@ inline bool is_neighbour_discovery(const Ipv6& header, unsigned left) noexcept {
     burst.v6[burst.v6_count++] = static_cast<std::uint8_t>(slot);
 }
 
-/// to_cloud: the customer's packet, no longer than its port's MTU. Also takes the VRF from the attachment.
-inline void parse_ip(Worker& worker, Burst& burst) noexcept {
+namespace detail {
+template <bool kVouched>
+[[gnu::always_inline]] inline void parse_ip_as(Worker& worker, Burst& burst) noexcept {
     const Attachment* attachments = worker.snapshot->attachments.data();
     const unsigned limit = worker.snapshot->ports[burst.port].mtu;
     burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) {
@@ -149,9 +154,24 @@ inline void parse_ip(Worker& worker, Burst& burst) noexcept {
         burst.routes6[slot] = attachment.routes6;
         rte_prefetch0(attachment.routes4);
         rte_prefetch0(&worker.state.circuit_buckets[attachment.bucket]);
-        parse_ip_slot(burst, slot, limit, true);
+        parse_ip_slot<kVouched>(burst, slot, limit, true);
     });
     burst.sweep();
+}
+
+/// Out of line, so that ports whose device verifies nothing pay nothing.
+[[gnu::noinline]] inline void parse_vouched_ip(Worker& worker, Burst& burst) noexcept {
+    parse_ip_as<true>(worker, burst);
+}
+}  // namespace detail
+
+/// to_cloud: the customer's packet, no longer than its port's MTU. Also takes the VRF from the attachment.
+inline void parse_ip(Worker& worker, Burst& burst) noexcept {
+    if (burst.vouched) [[unlikely]] {
+        detail::parse_vouched_ip(worker, burst);
+    } else {
+        detail::parse_ip_as<false>(worker, burst);
+    }
 }
 
 }  // namespace peerlane::dataplane

@@ -3,6 +3,7 @@
 
 #include <rte_prefetch.h>
 
+#include "dataplane/pipeline/device_marks.hpp"
 #include "dataplane/pipeline/parse_link.hpp"
 #include "dataplane/pipeline/worker.hpp"
 #include "lib/net/checksum.hpp"
@@ -41,10 +42,8 @@ inline bool is_mapped(const Be64& high, const Be64& low) noexcept {
     return high.get() == 0 && low.get() >> 32U == 0xffff;
 }
 
-}  // namespace detail
-
-/// Fills l3 and gre_length (of the GRE or ESP packet), outer_tos, the addresses of identity, and the list of ESP.
-inline void parse_outer(Worker& worker, Burst& burst) noexcept {
+template <bool kVouched>
+[[gnu::always_inline]] inline void parse_outer_as(Worker& worker, Burst& burst) noexcept {
     const Snapshot& snapshot = *worker.snapshot;
     const PortInfo& port = snapshot.ports[burst.port];
     const std::uint64_t mac = port.mac;
@@ -62,7 +61,7 @@ inline void parse_outer(Worker& worker, Burst& burst) noexcept {
         const unsigned length = mbuf->data_len;
         constexpr unsigned kLink = sizeof(ether::Header);
         if (length < kLink + sizeof(Ipv4)) [[unlikely]] {
-            detail::parse_unusual(worker, burst, slot, frame, length);
+            parse_unusual(worker, burst, slot, frame, length);
             continue;
         }
         const std::uint64_t destination = load_mac(frame);
@@ -76,8 +75,8 @@ inline void parse_outer(Worker& worker, Burst& burst) noexcept {
         const bool esp = four.protocol == ip::kEsp && protects;
         if (ours && type == ether::kIpv4 && four.version_ihl == 0x45 && (four.protocol == ip::kGre || esp) &&
             total4 >= sizeof(Ipv4) + sizeof(Gre) && total4 <= left && total4 <= mtu && !four.is_fragment() &&
-            ipv4_checksum_ok(l3, 5)) [[likely]] {
-            detail::set_addresses(identity, four);
+            ((kVouched && device_vouches(*mbuf)) || ipv4_checksum_ok(l3, 5))) [[likely]] {
+            set_addresses(identity, four);
             burst.outer_tos[slot] = four.tos;
             burst.l3[slot] = frame + kLink + sizeof(Ipv4);
             burst.gre_length[slot] = static_cast<std::uint16_t>(total4 - sizeof(Ipv4));
@@ -86,9 +85,25 @@ inline void parse_outer(Worker& worker, Burst& burst) noexcept {
             burst.esp_count += esp ? 1U : 0U;
             continue;
         }
-        detail::parse_unusual(worker, burst, slot, frame, length);
+        parse_unusual(worker, burst, slot, frame, length);
     }
     burst.sweep();
+}
+
+/// Out of line, so that ports whose device verifies nothing pay nothing.
+[[gnu::noinline]] inline void parse_vouched_outer(Worker& worker, Burst& burst) noexcept {
+    parse_outer_as<true>(worker, burst);
+}
+
+}  // namespace detail
+
+/// Fills l3 and gre_length (of the GRE or ESP packet), outer_tos, the addresses of identity, and the list of ESP.
+inline void parse_outer(Worker& worker, Burst& burst) noexcept {
+    if (burst.vouched) [[unlikely]] {
+        detail::parse_vouched_outer(worker, burst);
+    } else {
+        detail::parse_outer_as<false>(worker, burst);
+    }
 }
 
 }  // namespace peerlane::dataplane

@@ -21,7 +21,8 @@ constexpr unsigned kPlaces = 16384;  // of a ring
 struct RingPort {
     rte_ring* in;
     rte_ring* out;
-    std::uint16_t device;
+    std::uint16_t device = 0;
+    std::unique_ptr<dataplane::DeviceNumber> number;
 };
 
 rte_ring* make_ring(const std::string& name) {
@@ -31,10 +32,11 @@ rte_ring* make_ring(const std::string& name) {
 }
 
 RingPort make_port(const std::string& name, rte_mempool* pool) {
-    RingPort port{make_ring(name + "-in"), make_ring(name + "-out"), 0};
+    RingPort port{make_ring(name + "-in"), make_ring(name + "-out"), 0, nullptr};
     const int device = rte_eth_from_rings(name.c_str(), &port.in, 1, &port.out, 1, 0);
     if (device < 0) { throw std::runtime_error("no ring port"); }
     port.device = static_cast<std::uint16_t>(device);
+    port.number = std::make_unique<dataplane::DeviceNumber>(port.device);
     const rte_eth_conf plain{};
     if (rte_eth_dev_configure(port.device, 1, 1, &plain) != 0 ||
         rte_eth_rx_queue_setup(port.device, 0, 512, 0, nullptr, pool) != 0 ||
@@ -62,8 +64,8 @@ RingWorker::RingWorker(Product& product, const std::vector<rte_mbuf*>& buffers)
         parts_->ports.push_back(make_port(fmt::format("{}{}", name, made), buffers[0]->pool));
     }
     for (std::uint8_t port = 0; port < 2; ++port) {
-        parts_->setup.inlets.push_back({parts_->ports[port].device, 0, port});
-        parts_->setup.outlets.push_back({parts_->ports[port].device, 0, nullptr});
+        parts_->setup.inlets.push_back({parts_->ports[port].number.get(), 0, port});
+        parts_->setup.outlets.push_back({parts_->ports[port].number.get(), 0, nullptr});
     }
 }
 

@@ -71,6 +71,7 @@ class Handover : public testing::Test {
             const int device = rte_eth_from_rings(name.c_str(), wire.in, 2, wire.out, 2, 0);
             ASSERT_GE(device, 0);
             wire.device = static_cast<std::uint16_t>(device);
+            wire.number = std::make_unique<DeviceNumber>(wire.device);
             const rte_eth_conf conf{};
             ASSERT_EQ(rte_eth_dev_configure(wire.device, 2, 2, &conf), 0);
             for (std::uint16_t queue = 0; queue < 2; ++queue) {
@@ -107,8 +108,8 @@ class Handover : public testing::Test {
             one.snapshot = snapshot.get();
             WorkerSetup setup{i, false, {}, {}, rings->all()};
             for (std::uint8_t port = 0; port < 2; ++port) {
-                setup.inlets.push_back({wires[port].device, i, port});
-                setup.outlets.push_back({wires[port].device, i, nullptr});
+                setup.inlets.push_back({wires[port].number.get(), i, port});
+                setup.outlets.push_back({wires[port].number.get(), i, nullptr});
             }
             setups.push_back(setup);
         }
@@ -198,6 +199,7 @@ class Handover : public testing::Test {
         rte_ring* in[2];
         rte_ring* out[2];
         std::uint16_t device;
+        std::unique_ptr<DeviceNumber> number;
     };
     TscClock clock{rte_rdtsc(), std::uint64_t{1} << 31U};
     rte_mempool* pool = nullptr;

@@ -11,6 +11,7 @@
 #include "config/load.hpp"
 #include "dataplane/io/eal.hpp"
 #include "dataplane/io/worker_loop.hpp"
+#include "dataplane/pipeline/device_marks.hpp"
 #include "dataplane/tables/compile.hpp"
 
 namespace peerlane::dataplane {
@@ -52,6 +53,7 @@ constexpr std::uint8_t kFrame[] = {0x02, 0, 0,  0, 0,  0xa0, 0x02, 0, 0,  0, 1, 
                                    0,    0, 10, 8, 0,  0x45, 0,    0, 28, 0, 0, 0, 0,    64,   17, 0,   0,
                                    10,   0, 0,  5, 10, 100,  0,    9, 4,  0, 0, 9, 0,    8,    0,  0};
 constexpr unsigned kIp = 22;
+constexpr std::uint16_t kServiceVlan = 100;
 
 std::vector<std::uint8_t> frame() {
     std::vector<std::uint8_t> octets(std::begin(kFrame), std::end(kFrame));
@@ -68,6 +70,7 @@ struct RingPort {
     rte_ring* in;
     rte_ring* out;
     std::uint16_t device;
+    std::unique_ptr<DeviceNumber> number;
 };
 
 class Workers : public testing::Test {
@@ -86,7 +89,8 @@ class Workers : public testing::Test {
             rte_ring* outs[] = {out, out};
             const int device = rte_eth_from_rings(name.c_str(), ins, count, outs, count, 0);
             ASSERT_GE(device, 0);
-            ports.push_back({in, out, static_cast<std::uint16_t>(device)});
+            ports.push_back({in, out, static_cast<std::uint16_t>(device),
+                             std::make_unique<DeviceNumber>(static_cast<std::uint16_t>(device))});
             const rte_eth_conf conf{};
             const auto queues = static_cast<std::uint16_t>(count);
             ASSERT_EQ(rte_eth_dev_configure(ports[port].device, queues, queues, &conf), 0);
@@ -104,8 +108,8 @@ class Workers : public testing::Test {
             one.alone = count == 1;
             WorkerSetup setup{i, false, {}, {}};
             for (std::uint8_t port = 0; port < 2; ++port) {
-                setup.inlets.push_back({ports[port].device, static_cast<std::uint16_t>(i), port});
-                setup.outlets.push_back({ports[port].device, 0, count > 1 ? &lock : nullptr});
+                setup.inlets.push_back({ports[port].number.get(), static_cast<std::uint16_t>(i), port});
+                setup.outlets.push_back({ports[port].number.get(), 0, count > 1 ? &lock : nullptr});
             }
             setups.push_back(setup);
         }
@@ -134,14 +138,18 @@ class Workers : public testing::Test {
         state->commit();
     }
     /// Puts packets on the access port's wire as far as they fit; how many.
-    unsigned feed(unsigned count) {
-        static const auto octets = frame();
+    unsigned feed(unsigned count) { return feed(frame(), count); }
+    unsigned feed(const std::vector<std::uint8_t>& octets, unsigned count, std::uint64_t flags = 0,
+                  std::uint32_t type = 0) {
         unsigned fed = 0;
         for (; fed < count; ++fed) {
             auto* packet = rte_pktmbuf_alloc(pool);
             if (packet == nullptr) { break; }
             std::memcpy(rte_pktmbuf_append(packet, static_cast<std::uint16_t>(octets.size())), octets.data(),
                         octets.size());
+            packet->ol_flags |= flags;
+            packet->packet_type = type;
+            packet->vlan_tci = kServiceVlan;
             if (rte_ring_enqueue(ports[kAccess].in, packet) == 0) { continue; }
             rte_pktmbuf_free(packet);
             break;
@@ -165,6 +173,7 @@ class Workers : public testing::Test {
         for (const auto& worker : state->workers) { all += read(worker->ports[port].*what); }
         return all;
     }
+    [[nodiscard]] std::uint64_t dropped(Fate why) const { return read(state->workers[0]->drops[reason_index(why)]); }
     void expect_conservation() const {
         EXPECT_EQ(sum(kAccess, &PortCounters::received), sum(kAccess, &PortCounters::sent) +
                                                              sum(kAccess, &PortCounters::dropped) +
@@ -212,6 +221,90 @@ TEST_F(Workers, WhatAPortRefusesIsDroppedByName) {
     EXPECT_EQ(take_all(), 15U);
     EXPECT_EQ(sum(kCore, &PortCounters::transmitted), 15U);
     EXPECT_EQ(read(state->workers[0]->drops[reason_index(Fate::tx_full)]), 17U);
+    expect_conservation();
+}
+
+TEST_F(Workers, ADevicesWordIsTakenForAChecksumOnlyWhereItVerifiesThem) {
+    start(1);
+    auto wrong = frame();
+    wrong[kIp + 10] ^= 1U;
+    const auto fates = [&](bool vouches, const std::vector<std::uint8_t>& octets, std::uint64_t flags,
+                           std::uint32_t type = 0) {
+        setups[0].inlets[kAccess].vouches = vouches;
+        const auto before = dropped(Fate::bad_checksum);
+        EXPECT_EQ(feed(octets, 3, flags, type), 3U);
+        poll(0);
+        const auto taken = take_all();
+        EXPECT_EQ(taken + dropped(Fate::bad_checksum) - before, 3U);
+        return taken;
+    };
+    constexpr auto kGood = RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+    EXPECT_EQ(fates(true, wrong, kGood), 3U) << "the device was not believed";
+    EXPECT_EQ(fates(true, wrong, 0), 0U);
+    EXPECT_EQ(fates(true, wrong, RTE_MBUF_F_RX_IP_CKSUM_BAD), 0U);
+    EXPECT_EQ(fates(true, wrong, RTE_MBUF_F_RX_IP_CKSUM_NONE), 0U);
+    EXPECT_EQ(fates(true, frame(), RTE_MBUF_F_RX_IP_CKSUM_BAD), 3U) << "software knows better";
+    // What it says is about the header inside, or about one of two.
+    EXPECT_EQ(fates(true, wrong, kGood | RTE_MBUF_F_RX_OUTER_IP_CKSUM_BAD), 0U);
+    EXPECT_EQ(fates(true, wrong, kGood, RTE_PTYPE_L3_IPV4 | RTE_PTYPE_TUNNEL_GRE), 0U);
+    EXPECT_EQ(fates(false, wrong, kGood), 0U) << "nobody asked the device";
+}
+
+TEST_F(Workers, ATagThatTheDeviceTookOffIsPutBack) {
+    start(1);
+    setups[0].inlets[kAccess].strips = true;
+    auto stripped = frame();
+    stripped.erase(stripped.begin() + 12, stripped.begin() + 16);
+    constexpr auto kStripped = RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
+    ASSERT_EQ(feed(stripped, 5, kStripped) + feed(7) + feed(stripped, 2), 14U);
+    poll(0);
+    EXPECT_EQ(take_all(), 12U);
+    // What comes without its tag and without a word of it is one VLAN short.
+    EXPECT_EQ(dropped(Fate::unknown_vlan), 2U);
+    // No room, no tag: it does not pass for an untagged frame.
+    auto* packet = rte_pktmbuf_alloc(pool);
+    ASSERT_NE(packet, nullptr);
+    std::memcpy(rte_pktmbuf_append(packet, 60), stripped.data(), stripped.size());
+    ASSERT_NE(rte_pktmbuf_prepend(packet, RTE_PKTMBUF_HEADROOM), nullptr);
+    packet->ol_flags |= kStripped;
+    put_back_tags(&packet, 1);
+    EXPECT_EQ(packet->data_len, 0U);
+    rte_pktmbuf_free(packet);
+    expect_conservation();
+}
+
+TEST_F(Workers, APortWithoutADeviceIsLeftAlone) {
+    start(1);
+    ASSERT_EQ(feed(40), 40U);
+    ports[kAccess].number->store(kNoDevice);
+    poll(0);
+    EXPECT_EQ(sum(kAccess, &PortCounters::received), 0U);
+    ports[kAccess].number->store(ports[kAccess].device);
+    ports[kCore].number->store(kNoDevice);
+    poll(0);
+    EXPECT_EQ(take_all(), 0U);
+    EXPECT_EQ(dropped(Fate::tx_full), 40U);
+    ports[kCore].number->store(ports[kCore].device);
+    ASSERT_EQ(feed(40), 40U);
+    poll(0);
+    EXPECT_EQ(take_all(), 40U);
+    expect_conservation();
+}
+
+TEST_F(Workers, WaitingForQuietOutlastsEveryUseOfADevice) {
+    start(2);
+    setups[1].sleeps = true;
+    std::thread threads[] = {run(0), run(1)};
+    for (int turn = 0; turn < 200; ++turn) {
+        feed(8);
+        ports[kCore].number->store(kNoDevice);
+        publication->wait_for_quiet();
+        take_all();
+        EXPECT_EQ(take_all(), 0U) << "somebody still sends";
+        ports[kCore].number->store(ports[kCore].device);
+    }
+    stop = true;
+    for (auto& thread : threads) { thread.join(); }
     expect_conservation();
 }
 

@@ -1,0 +1,44 @@
+#include "dataplane/io/interface.hpp"
+
+#include <linux/if_packet.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cstring>
+#include <utility>
+
+namespace peerlane::dataplane {
+
+Interface look_at_interface(const std::string& name) {
+    static const steer::File socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    Interface found;
+    ifreq request{};
+    if (name.empty() || name.size() >= sizeof(request.ifr_name)) { return found; }
+    std::memcpy(request.ifr_name, name.data(), name.size());
+    if (ioctl(socket.number(), SIOCGIFINDEX, &request) != 0) { return found; }
+    found.index = static_cast<unsigned>(request.ifr_ifindex);
+    if (ioctl(socket.number(), SIOCGIFFLAGS, &request) == 0) {
+        const auto flags = static_cast<unsigned>(request.ifr_flags);
+        found.up = (flags & IFF_UP) != 0 && (flags & IFF_RUNNING) != 0;
+    }
+    if (ioctl(socket.number(), SIOCGIFMTU, &request) == 0) { found.mtu = static_cast<unsigned>(request.ifr_mtu); }
+    return found;
+}
+
+std::string interface_name(unsigned index) {
+    std::array<char, IF_NAMESIZE> name{};
+    return if_indextoname(index, name.data()) != nullptr ? name.data() : "";
+}
+
+steer::File listen_to_groups(unsigned index, bool everything) {
+    steer::File socket(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));  // protocol 0: it receives nothing itself
+    packet_mreq wanted{};
+    wanted.mr_ifindex = static_cast<int>(index);
+    wanted.mr_type = everything ? PACKET_MR_PROMISC : PACKET_MR_ALLMULTI;
+    const int error = setsockopt(socket.number(), SOL_PACKET, PACKET_ADD_MEMBERSHIP, &wanted, sizeof(wanted));
+    return error == 0 ? std::move(socket) : steer::File();
+}
+
+}  // namespace peerlane::dataplane

@@ -1,0 +1,26 @@
+// Interfaces of the system, as ports over them need to know them: there, up, and listening.
+#pragma once
+
+#include <string>
+
+#include "lib/steer/file.hpp"
+
+namespace peerlane::dataplane {
+
+struct Interface {
+    unsigned index = 0;  // the kernel's; 0: there is none of this name
+    bool up = false;     // administratively, and with a carrier
+    unsigned mtu = 0;    // octets
+};
+
+/// How the interface stands: three system calls.
+Interface look_at_interface(const std::string& name);
+
+/// Its name; "" if there is none.
+std::string interface_name(unsigned index);
+
+/// Lets an interface receive frames to all group MACs, with `everything` to any MAC, as long as the file is open: in
+/// this way nothing is left switched on when the process dies. Not open without CAP_NET_RAW.
+steer::File listen_to_groups(unsigned index, bool everything);
+
+}  // namespace peerlane::dataplane

@@ -1,0 +1,65 @@
+#include "dataplane/io/port_watch.hpp"
+
+#include "dataplane/io/failure.hpp"
+#include "dataplane/io/log.hpp"
+
+namespace peerlane::dataplane {
+
+bool PortWatch::tick(Nanoseconds now) {
+    if (!first_ && now - looked_ < kPeriod) { return false; }
+    looked_ = now;
+    bool changed = false;
+    for (std::size_t i = 0; i < up_.size(); ++i) {
+        const bool up = look(i, now);
+        if (!first_ && up == up_[i]) { continue; }
+        up_[i] = up;
+        changed = true;
+        log("port {}: link {}", ports_.all()[i].setup.name, up ? "up" : "down");
+    }
+    first_ = false;
+    return changed;
+}
+
+/// Whether packets can pass.
+bool PortWatch::look(std::size_t index, Nanoseconds now) {
+    const Port& port = ports_.all()[index];
+    if (port.interface == 0) { return Ports::link(port).up; }
+    if (!Ports::is_open(port)) {
+        if (now - tried_[index] < kRetry || !attach(index, now)) { return false; }
+    }
+    const auto interface = look_at_interface(port.interface_name);
+    if (interface.index == port.interface) { return interface.up; }
+    // Removed; one of the same name is another one. The driver's sockets belong to the old one.
+    reasons_[index] = fmt::format("interface {} is gone", port.interface_name);
+    log("port {}: interface {} is gone; the port waits for it, the others go on", port.setup.name, port.interface_name);
+    detach(index);
+    tried_[index] = now - kRetry;
+    return false;
+}
+
+void PortWatch::detach(std::size_t index) {
+    ports_.take(index);
+    publication_.wait_for_quiet();
+    ports_.close(index);
+}
+
+bool PortWatch::attach(std::size_t index, Nanoseconds now) {
+    const Port& port = ports_.all()[index];
+    // Some drivers make their interface, the others need one.
+    const bool makes = port.driver == "net_tap";
+    if (!makes && look_at_interface(port.interface_name).index == 0) { return false; }
+    tried_[index] = now;
+    try {
+        ports_.reopen(index);
+    } catch (const std::exception& failure) {
+        const std::string said = failure.what();
+        if (reasons_[index] != said) { log("{}", said); }
+        reasons_[index] = said;
+        return false;
+    }
+    reasons_[index].clear();
+    log("port {}: opened again on interface {}", port.setup.name, port.interface_name);
+    return true;
+}
+
+}  // namespace peerlane::dataplane

@@ -1,0 +1,43 @@
+// Links followed, and devices whose interface went away taken out of the workers' hands and opened again.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "dataplane/io/port.hpp"
+#include "dataplane/io/publication.hpp"
+#include "lib/base/types.hpp"
+
+namespace peerlane::dataplane {
+
+/// Control thread. Logs what changes.
+class PortWatch {
+  public:
+    static constexpr Nanoseconds kPeriod = 100'000'000;
+    static constexpr Nanoseconds kRetry = 1'000'000'000;  // between two attempts to open a device again
+
+    PortWatch(Ports& ports, Publication& publication) : ports_(ports), publication_(publication) {}
+
+    /// Looks at every link, at most once per kPeriod. Returns true if some link went up or down.
+    bool tick(Nanoseconds now);
+
+    /// By port: packets can pass. All false before the first tick.
+    [[nodiscard]] const std::vector<bool>& up() const noexcept { return up_; }
+    /// Why a link is down, for a person; "" where there is nothing to add.
+    [[nodiscard]] const std::string& reason(std::size_t port) const { return reasons_[port]; }
+
+  private:
+    bool look(std::size_t index, Nanoseconds now);
+    void detach(std::size_t index);
+    bool attach(std::size_t index, Nanoseconds now);
+
+    Ports& ports_;
+    Publication& publication_;
+    std::vector<bool> up_ = std::vector<bool>(ports_.all().size());
+    std::vector<std::string> reasons_ = std::vector<std::string>(ports_.all().size());
+    std::vector<Nanoseconds> tried_ = std::vector<Nanoseconds>(ports_.all().size());
+    Nanoseconds looked_ = 0;
+    bool first_ = true;
+};
+
+}  // namespace peerlane::dataplane

@@ -1,0 +1,122 @@
+#!/usr/bin/python3
+"""Interfaces that go down, go away and come back under a running edge."""
+
+import socket
+import subprocess
+import time
+
+from edge import CUSTOMERS, Edge, check_conservation, configuration, main, wait_until
+from traffic import from_cloud, from_customer, to_access, to_core
+from links import Wire, make_links, own_namespace
+
+VLAN, KEY = CUSTOMERS[0][1], CUSTOMERS[0][2]
+
+
+def ip(*arguments):
+    subprocess.run(["ip", *arguments], check=True)
+
+
+def index_of(name):
+    """0 if there is no such interface."""
+    return dict(map(reversed, socket.if_nameindex())).get(name, 0)
+
+
+def link_of(edge, name, state):
+    return wait_until(f"{name} is {state}", lambda: edge.show("ports")[name]["link"] == state)
+
+
+def passes(customer_side, cloud_side, number):
+    """Packets go both ways. Of those that were on their way before, some may come first; and after a link was down,
+    the kernel keeps the first packet of a socket until the second is sent."""
+    customer_side.send(from_customer(VLAN, number))
+    customer_side.send(from_customer(VLAN, number))
+    while to_core(cloud_side.receive())[1] != number:
+        pass
+    cloud_side.send(from_cloud(KEY, number))
+    cloud_side.send(from_cloud(KEY, number))
+    while to_access(customer_side.receive())[1] != number:
+        pass
+
+
+def a_link_that_goes_down_and_comes_back(program, directory):
+    make_links(("a0", "a1"), ("c0", "c1"))
+    model = configuration(directory, "net_af_packet0,iface=a0", "net_af_packet1,iface=c0")
+    customer_side, cloud_side = Wire("a1"), Wire("c1")
+    with Edge(program, directory, model) as edge:
+        passes(customer_side, cloud_side, 1)
+        for number, interface in ((2, "c0"), (3, "c1"), (4, "a1")):  # itself, and the other end of its cable
+            port = "core0" if interface.startswith("c") else "access0"
+            ip("link", "set", interface, "down")
+            before = time.monotonic()
+            link_of(edge, port, "down")
+            assert time.monotonic() - before < 5
+            customer_side.socket.close(), cloud_side.socket.close()
+            ip("link", "set", interface, "up")
+            link_of(edge, port, "up")
+            customer_side, cloud_side = Wire("a1"), Wire("c1")
+            passes(customer_side, cloud_side, number)
+        ports = edge.show("ports")
+        assert ports["core0"]["offloads"] == "none" and "vlan_strip" in ports["core0"]["in_software"], ports
+        assert edge.log().count("core0: link down") == 2 and "access0: offloads: none" in edge.log(), edge.log()
+        edge.end()
+
+
+def an_interface_that_goes_away_and_comes_back(program, directory):
+    """Its port waits and the others go on; with queues for both workers, and shared."""
+    for options in ("", ",qpairs=2"):
+        for name in ("a0", "c0", "b0"):
+            if index_of(name):
+                ip("link", "del", name)
+        make_links(("a0", "a1"), ("c0", "c1"), ("b0", "b1"))
+        model = configuration(directory, f"net_af_packet0,iface=a0{options}", f"net_af_packet1,iface=c0{options}")
+        model["ports"]["access1"] = {"role": "access", "device": f"net_af_packet2,iface=b0{options}"}
+        with Edge(program, directory, model) as edge:
+            customer_side = Wire("a1")
+            passes(customer_side, Wire("c1"), 1)
+            for number in range(2, 5):
+                ip("link", "del", "c0")
+                link_of(edge, "core0", "down")
+                shown = edge.show("ports")
+                assert shown["core0"]["link_reason"] == "interface c0 is gone", shown
+                assert shown["access0"]["link"] == "up" and shown["access0"]["link_reason"] == "", shown
+                for _ in range(40):  # nowhere to go; nobody is held up
+                    customer_side.send(from_customer(VLAN, 0))
+                wait_until("they are dropped", lambda want=40 * (number - 1): edge.show("drops").get("tx_full") == want)
+                if number == 3:  # two are away, and come back in the other order
+                    ip("link", "del", "b0")
+                    link_of(edge, "access1", "down")
+                    make_links(("b0", "b1"))
+                    link_of(edge, "access1", "up")
+                make_links(("c0", "c1"))
+                link_of(edge, "core0", "up")
+                shown = subprocess.run(["ip", "link", "show", "c0"], capture_output=True, text=True, check=True).stdout
+                assert "02:00:00:00:00:c0" in shown, shown
+                passes(customer_side, Wire("c1"), number)
+            assert edge.show("ports")["core0"]["link_reason"] == "", edge.show("ports")
+            status, _, said = edge.command("reload")
+            assert status == 0, said
+            check_conservation(wait_until("counters", lambda: edge.show("ports")))
+            edge.end()
+
+
+def an_end_while_an_interface_is_away(program, directory):
+    make_links(("d0", "d1"), ("e0", "e1"))
+    with Edge(program, directory, configuration(directory, "net_af_packet0,iface=d0", "net_af_packet1,iface=e0")) as edge:
+        ip("link", "del", "e0")
+        link_of(edge, "core0", "down")
+        edge.end()
+
+
+def a_tap_is_made_again(program, directory):
+    with Edge(program, directory, configuration(directory, "net_tap0,iface=t0", "net_null1")) as edge:
+        link_of(edge, "access0", "up")
+        index = index_of("t0")
+        ip("link", "del", "t0")
+        wait_until("another t0", lambda: index_of("t0") not in (0, index))
+        link_of(edge, "access0", "up")
+        edge.end()
+
+
+own_namespace()
+main(a_link_that_goes_down_and_comes_back, an_interface_that_goes_away_and_comes_back,
+     an_end_while_an_interface_is_away, a_tap_is_made_again)
