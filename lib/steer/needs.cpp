@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <utility>
 
 #include "lib/steer/file.hpp"
 #include "lib/steer/interface.hpp"
@@ -82,15 +83,18 @@ bool program(std::vector<Problem>& found, const std::string& interface) {
         return false;
     }
     if (there->program != 0) {
-        const auto name = there->name.empty() ? std::string() : ", `" + there->name + "`";
-        const bool edge = there->name == kProgram;
-        found.push_back({true,
-                         "interface " + interface + " has an XDP program already (number " +
-                             std::to_string(there->program) + name + ")" +
-                             (edge ? ": another edge runs on it" : std::string()),
-                         edge ? "end that edge, or name another interface with iface="
-                              : "take it off with `ip link set dev " + interface +
-                                    " xdp off` if nobody needs it, name another interface, or use net_af_packet"});
+        std::string what = "interface " + interface + " has an XDP program already (number ";
+        what += std::to_string(there->program);
+        if (!there->name.empty()) { what += ", `" + there->name + "`"; }
+        what += ')';
+        std::string remedy = "end that edge, or name another interface with iface=";
+        if (there->name == kProgram) {
+            what += ": another edge runs on it";
+        } else {
+            remedy = "take it off with `ip link set dev " + interface;
+            remedy += " xdp off` if nobody needs it, name another interface, or use net_af_packet";
+        }
+        found.push_back({true, std::move(what), std::move(remedy)});
     }
     return true;
 }
@@ -104,6 +108,12 @@ void tags(std::vector<Problem>& found, const std::string& interface) {
                          "end, txvlan off tx-vlan-stag-hw-insert off"});
 }
 
+Problem shared(const std::string& interface, const std::string& address) {
+    return {true, "interface " + interface + " has the edge's own address " + address + " in the system",
+            "ip address del " + address + " dev " + interface +
+                ", or give the edge an address of its own: what is for it never reaches the system"};
+}
+
 }  // namespace
 
 std::vector<Problem> shared_addresses(const std::string& interface, std::span<const Ip6> addresses) {
@@ -112,9 +122,7 @@ std::vector<Problem> shared_addresses(const std::string& interface, std::span<co
         if (std::ranges::find(addresses, address) == addresses.end()) { continue; }
         const bool is4 = address.high == 0 && address.low >> 32U == 0xffff;
         const auto text = is4 ? to_string(Ip4{static_cast<std::uint32_t>(address.low)}) : to_string(address);
-        found.push_back({true, "interface " + interface + " has the edge's own address " + text + " in the system",
-                         "ip address del " + text + " dev " + interface +
-                             ", or give the edge an address of its own: what is for it never reaches the system"});
+        found.push_back(shared(interface, text));
     }
     return found;
 }
