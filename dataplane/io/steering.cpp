@@ -108,15 +108,6 @@ void PortSteering::keep(const Snapshot& now, std::size_t index) {
     }
 }
 
-void PortSteering::watch() {
-    std::array<char, IF_NAMESIZE> name{};
-    if (gone_ || if_indextoname(index_, name.data()) != nullptr) { return; }
-    gone_ = true;
-    log("{}: interface {} is gone; the other ports go on, and this one when the edge is restarted with the interface "
-        "there again",
-        where_, interface_);
-}
-
 PortSteering::Status PortSteering::status() const {
     const auto now = steer::attached(index_);
     const auto zero_copy = steering_->zero_copy();

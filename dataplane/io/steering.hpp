@@ -38,9 +38,6 @@ class PortSteering {
     /// Takes out what `now` does not have.
     void keep(const Snapshot& now, std::size_t index);
 
-    /// Logs when the interface is no longer there, once.
-    void watch();
-
     struct Status {
         const char* mode;  // "native", "generic", "offloaded"; "none" when the interface is gone
         const char* copy;  // "copy", "zero-copy", "unknown"
@@ -55,7 +52,6 @@ class PortSteering {
     steer::File object_;
     std::vector<int> sockets_before_;
     std::optional<steer::Steering> steering_;
-    bool gone_ = false;
 };
 
 /// For every steered port: add() before a snapshot is published, keep() behind it.

@@ -182,13 +182,18 @@ def an_interface_goes(program, directory):
         for number in range(100):
             forwards(stays, core, 100, 0x2A01, number)
         ports = edge.show("ports")
-        assert ports["access1"]["xdp"]["mode"] == "none" and ports["access0"]["xdp"]["mode"] == "native", ports
+        assert ports["access1"]["xdp"] is None and ports["access0"]["xdp"]["mode"] == "native", ports
         model["customers"][0]["circuits"][0]["service_vlan"] = 101
         model["customers"][1]["circuits"][0]["service_vlan"] = 201
         edge.write(model)
         status, _, said = edge.command("reload")
         assert status == 0, said
         forwards(stays, core, 101, 0x2A01)
+        with access_tap("b0", "02:00:00:00:00:b0") as back:  # and steers what the reload has said meanwhile
+            wait_until("the port is back", lambda: edge.show("ports")["access1"]["link"] == "up")
+            wait_until("and steers", lambda: edge.show("ports")["access1"]["xdp"]["mode"] == "native")
+            back.send(octets("02:00:00:00:00:b0") + from_customer(201, 7)[6:])
+            assert to_core(core.receive(lambda frame: frame[:6] == octets(GATEWAY))) == (0x2A02, 7)
         edge.end()
 
 
