@@ -52,6 +52,7 @@ void Neighbours::adopt(const Snapshot& snapshot, Nanoseconds now) {
             if (same) {
                 entry = std::move(known);
                 known.held.clear();
+                if (plan.watched != known.plan.watched) { entry.due = now; }
                 entry.plan = plan;
             }
         }
@@ -67,26 +68,32 @@ void Neighbours::adopt(const Snapshot& snapshot, Nanoseconds now) {
     }
     for (auto& gone : before) {
         release(gone);
-        if (!by_word_.contains(gone.plan.word)) { std::atomic_ref(state_.neighbours[gone.plan.word]).store(0); }
+        for (const auto word : {gone.plan.word, gone.plan.also}) {
+            if (word != neighbour::kNobody && !by_word_.contains(word)) { store(word, 0); }
+        }
     }
     for (auto& entry : entries_) { publish(entry); }
 }
 
 void Neighbours::tick(const Snapshot& snapshot, const std::vector<bool>& up, Nanoseconds now) {
+    // A cable that is back may lead somewhere else.
+    for (auto& entry : entries_) {
+        const auto port = entry.plan.port;
+        const bool was_up = port < up_.size() && up_[port];
+        if (!up[port] || was_up) { continue; }
+        entry.due = now;
+        entry.answers = false;
+    }
+    up_ = up;
     unsigned questions = 0;
     const std::size_t count = entries_.size();
     std::size_t done = 0;
     for (; done < count && questions < kQuestionsAtOnce; ++done) {
         Entry& entry = entries_[(first_ + done) % count];
-        const auto port = entry.plan.port;
-        const bool was_up = port < up_.size() && up_[port];
-        // A cable that is back may lead somewhere else.
-        if (up[port] && !was_up && entry.state != State::configured) { entry.due = now; }
-        if (entry.state == State::configured || !up[port] || entry.due > now) { continue; }
+        if (entry.state == State::configured || !up[entry.plan.port] || entry.due > now) { continue; }
         step(snapshot, entry, now);
         ++questions;
     }
-    if (done == count) { up_ = up; }
     if (count != 0) { first_ = (first_ + done) % count; }
     set_alive(up);
 }
@@ -101,8 +108,11 @@ void Neighbours::step(const Snapshot& snapshot, Entry& entry, Nanoseconds now) {
     } else if (entry.state != State::unreachable &&
                entry.asked >= (entry.state == State::probe ? 2 * kQuestions : kQuestions)) {
         entry.state = State::unreachable;
+        entry.answers = false;
         publish(entry);
         release(entry);
+    } else if (entry.state == State::incomplete) {
+        publish(entry);  // others may have made room for packets that wait
     }
     // First those who are known are asked themselves, then everybody.
     ask(snapshot, entry, entry.state != State::probe || entry.asked >= kQuestions);
@@ -153,7 +163,7 @@ bool Neighbours::receive_arp(const Snapshot& snapshot, std::uint8_t port, std::u
     if (is_own(snapshot, port, attachment, mapped(message->sender))) {
         ++counts_[port].conflicts;  // the answer below defends the address (RFC 5227 §2.4)
     } else if (Entry* entry = find(port, attachment, mapped(message->sender))) {
-        learn(*entry, message->sender_mac, true, now);
+        learn(*entry, message->sender_mac, for_us && !message->request, true, now);
     } else if (!for_us) {
         ++counts_[port].ignored;
     }
@@ -185,7 +195,7 @@ bool Neighbours::receive_nd(const Snapshot& snapshot, std::uint8_t port, std::ui
         // Without an address it only says that the one known holds (RFC 4861 §7.2.5).
         const bool known = entry->state != State::incomplete && entry->state != State::unreachable;
         if (message->link_address) {
-            learn(*entry, *message->link_address, message->override_entry, now);
+            learn(*entry, *message->link_address, message->solicited, message->override_entry, now);
         } else if (message->solicited && known) {
             confirm(*entry, now);
         }
@@ -193,13 +203,13 @@ bool Neighbours::receive_nd(const Snapshot& snapshot, std::uint8_t port, std::ui
     }
     Mac back;
     std::memcpy(back.octets.data(), frame.data() + 6, 6);
-    if (message->link_address) {
-        back = *message->link_address;
-        if (Entry* entry = find(port, attachment, message->source)) { learn(*entry, back, true, now); }
-    }
+    if (message->link_address) { back = *message->link_address; }
     if (!for_us || back.is_group()) {
         ++counts_[port].ignored;
         return false;
+    }
+    if (message->link_address) {
+        if (Entry* entry = find(port, attachment, message->source)) { learn(*entry, back, false, true, now); }
     }
     ++counts_[port].answered;
     // Who asks whether the address is free has none to be answered at (RFC 4861 §7.2.4).
@@ -219,20 +229,33 @@ bool Neighbours::receive_nd(const Snapshot& snapshot, std::uint8_t port, std::ui
     return true;
 }
 
-void Neighbours::learn(Entry& entry, const Mac& mac, bool may_change, Nanoseconds now) {
+/// `mac` is what it says of itself: in an answer to a question, or unasked. Where that is another one than the one
+/// known holds, `may_change` says whether it is believed.
+void Neighbours::learn(Entry& entry, const Mac& mac, bool answer, bool may_change, Nanoseconds now) {
     if (entry.state == State::configured) { return; }
     const bool known = entry.state == State::reachable || entry.state == State::probe;
-    if (known && mac != entry.mac && !may_change) { return; }
+    if (known && mac != entry.mac && !may_change) {
+        if (entry.state == State::reachable) { entry.due = now; }  // RFC 4861 §7.2.5: in doubt
+        return;
+    }
+    if (known && mac == entry.mac && !answer) { return; }
     if (mac != entry.mac) {
-        entry.changes += entry.confirmed != 0 ? 1U : 0U;
+        entry.changes += entry.mac != Mac{} ? 1U : 0U;
         entry.mac = mac;
         ++counts_[entry.plan.port].learnt;
     }
-    confirm(entry, now);
+    if (answer) { return confirm(entry, now); }
+    // That it can be heard does not say that it hears: its MAC is used, and it is asked at once (RFC 4861 §7.2.3).
+    entry.state = State::probe;
+    entry.asked = 0;
+    entry.due = now;
+    publish(entry);
+    release(entry);
 }
 
 void Neighbours::confirm(Entry& entry, Nanoseconds now) {
     entry.state = State::reachable;
+    entry.answers = true;
     entry.confirmed = std::max<Nanoseconds>(now, 1);
     entry.asked = 0;
     entry.due = now + (entry.plan.watched ? times_.watched_reachable : times_.reachable);
@@ -243,13 +266,13 @@ void Neighbours::confirm(Entry& entry, Nanoseconds now) {
 void Neighbours::hold(std::uint32_t word, rte_mbuf* packet) {
     const auto found = by_word_.find(word);
     Entry* entry = found == by_word_.end() ? nullptr : &entries_[found->second];
-    if (entry == nullptr || entry->state != State::incomplete || entry->held.size() >= kMostHeldByOne ||
-        held_ >= kMostHeld) {
+    if (entry == nullptr) { return ways_.release(packet); }
+    if (entry->state == State::incomplete && entry->held.size() < kMostHeldByOne && held_ < kMostHeld) {
+        entry->held.push_back(packet);
+        ++held_;
+    } else {
         ways_.release(packet);
-        return;
     }
-    entry->held.push_back(packet);
-    ++held_;
     publish(*entry);
 }
 
@@ -263,13 +286,18 @@ void Neighbours::release_all() {
     for (auto& entry : entries_) { release(entry); }
 }
 
+void Neighbours::store(std::uint32_t index, std::uint64_t word) {
+    std::atomic_ref<std::uint64_t>(state_.neighbours[index]).store(word, std::memory_order_relaxed);
+}
+
 /// What the workers see of it.
 void Neighbours::publish(Entry& entry) {
     std::uint64_t word = 0;
     std::memcpy(&word, entry.mac.octets.data(), entry.mac.octets.size());
     switch (entry.state) {
-        case State::configured:
-            return;  // the templates have it
+        case State::configured:  // the templates have it
+            word = 0;
+            break;
         case State::reachable:
         case State::probe:
             word |= neighbour::kKnown;
@@ -281,18 +309,17 @@ void Neighbours::publish(Entry& entry) {
             break;
     }
     for (const auto index : {entry.plan.word, entry.plan.also}) {
-        if (index == neighbour::kNobody) { continue; }
-        std::atomic_ref<std::uint64_t>(state_.neighbours[index]).store(word, std::memory_order_relaxed);
+        if (index != neighbour::kNobody) { store(index, word); }
     }
 }
 
-/// A link of a pair carries a family while its port is up and somebody is there who takes it.
+/// A link of a pair carries a family while its port is up and somebody is there who takes it: who answers, not who can
+/// merely be heard.
 void Neighbours::set_alive(const std::vector<bool>& up) {
     for (const auto& entry : entries_) {
         if (!entry.plan.watched) { continue; }
         const bool silent = entry.state == State::probe && entry.asked > kQuestions;
-        const bool here =
-            up[entry.plan.port] && !silent && entry.state != State::incomplete && entry.state != State::unreachable;
+        const bool here = up[entry.plan.port] && (entry.state == State::configured || (entry.answers && !silent));
         const bool both = entry.plan.also != neighbour::kNobody;
         const auto bits = static_cast<std::uint8_t>(both                          ? alive::kV4 | alive::kV6
                                                     : is_four(entry.plan.address) ? alive::kV4

@@ -57,6 +57,7 @@ class Neighbours {
         Nanoseconds confirmed = 0;  // when it last said so itself; 0: never
         Nanoseconds due = 0;        // the next question
         unsigned asked = 0;         // in this state
+        bool answers = false;       // it has answered since it was last given up, and since its port came up
         std::uint64_t changes = 0;  // of its MAC
         std::vector<rte_mbuf*> held{};
     };
@@ -94,9 +95,10 @@ class Neighbours {
 
     void ask(const Snapshot& snapshot, Entry& entry, bool everybody);
     void step(const Snapshot& snapshot, Entry& entry, Nanoseconds now);
-    void learn(Entry& entry, const Mac& mac, bool may_change, Nanoseconds now);
+    void learn(Entry& entry, const Mac& mac, bool answer, bool may_change, Nanoseconds now);
     void confirm(Entry& entry, Nanoseconds now);
     void publish(Entry& entry);
+    void store(std::uint32_t index, std::uint64_t word);
     void release(Entry& entry);
     void set_alive(const std::vector<bool>& up);
     Entry* find(std::uint8_t port, std::uint32_t attachment, Ip6 address);
