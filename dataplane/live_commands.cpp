@@ -35,11 +35,19 @@ void add_show(CLI::App& app, int& status) {
     auto json = std::make_shared<bool>(false);
     command->add_option("what", *what, "what to show")
         ->required()
-        ->check(CLI::IsMember({"ports", "circuits", "peerings", "tunnels", "sas", "drops", "workers", "neighbours"}));
+        ->check(CLI::IsMember(
+            {"ports", "circuits", "circuit", "peerings", "tunnels", "sas", "drops", "workers", "neighbours"}));
+    auto name = std::make_shared<std::string>();
+    command->add_option("name", *name, "of `show circuit`: the circuit, or customer/circuit");
     command->add_flag("--json", *json, "as JSON instead of a table");
     auto target = add_target(*command);
-    command->callback([what, json, target, &status] {
-        status = show_command(socket_of(target->socket, target->config), *what, *json);
+    command->callback([what, name, json, target, &status] {
+        if ((*what == "circuit") == name->empty()) {
+            throw CLI::ValidationError("show " + *what, name->empty() ? "name a circuit; `show circuits` lists them"
+                                                                      : "takes no name; `show circuit NAME` does");
+        }
+        const auto socket = socket_of(target->socket, target->config);
+        status = name->empty() ? show_command(socket, *what, *json) : show_circuit_command(socket, *name, *json);
     });
 }
 

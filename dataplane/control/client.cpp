@@ -10,6 +10,7 @@
 #include <iostream>
 
 #include "config/load.hpp"
+#include "dataplane/control/circuit_view.hpp"
 #include "dataplane/control/socket_address.hpp"
 #include "dataplane/io/failure.hpp"
 
@@ -81,6 +82,20 @@ int guarded(Command command) {
     }
 }
 
+/// Asks, and prints what is under `what`, as JSON or as `text` makes it.
+template <class Text>
+int show(const std::filesystem::path& socket, const Json& request, const std::string& what, bool json, Text text) {
+    return guarded([&] {
+        const auto answer = ask(socket, request);
+        if (!answer.value("ok", false) || !answer.contains(what)) {
+            std::cerr << "peerlane: " << answer.value("error", "the edge refuses") << '\n';
+            return 1;
+        }
+        std::cout << (json ? Json{{what, answer[what]}}.dump(2) + '\n' : text(answer[what])) << std::flush;
+        return 0;
+    });
+}
+
 }  // namespace
 
 std::filesystem::path socket_of(const std::string& socket, const std::string& config) {
@@ -103,15 +118,11 @@ Json ask(const std::filesystem::path& socket, const Json& request) {
 }
 
 int show_command(const std::filesystem::path& socket, const std::string& what, bool json) {
-    return guarded([&] {
-        const auto answer = ask(socket, {{"command", "show"}, {"what", what}});
-        if (!answer.value("ok", false) || !answer.contains(what)) {
-            std::cerr << "peerlane: " << answer.value("error", "the edge refuses") << '\n';
-            return 1;
-        }
-        std::cout << (json ? Json{{what, answer[what]}}.dump(2) + '\n' : table(answer[what])) << std::flush;
-        return 0;
-    });
+    return show(socket, {{"command", "show"}, {"what", what}}, what, json, table);
+}
+
+int show_circuit_command(const std::filesystem::path& socket, const std::string& name, bool json) {
+    return show(socket, {{"command", "show"}, {"what", "circuit"}, {"name", name}}, "circuit", json, circuit_text);
 }
 
 int reload_command(const std::filesystem::path& socket) {

@@ -20,6 +20,8 @@ nlohmann::ordered_json ask(const std::filesystem::path& socket, const nlohmann::
 /// Prints what the edge answers, as a table or as JSON: an object with the key `what`. Exit status: 0, or 1 after
 /// saying on standard error what is wrong.
 int show_command(const std::filesystem::path& socket, const std::string& what, bool json);
+/// The same of one circuit: `what` is "circuit", `name` its name or customer/circuit.
+int show_circuit_command(const std::filesystem::path& socket, const std::string& name, bool json);
 int reload_command(const std::filesystem::path& socket);
 
 /// Rows of objects, or an object of rows, as text; for people.

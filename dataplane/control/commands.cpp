@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "dataplane/control/circuit_view.hpp"
 #include "dataplane/control/counters.hpp"
 
 namespace peerlane::dataplane {
@@ -9,7 +10,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::string_view kSubjects = "ports, circuits, peerings, tunnels, sas, drops, workers, neighbours";
+constexpr std::string_view kSubjects = "ports, circuits, circuit, peerings, tunnels, sas, drops, workers, neighbours";
 
 Json error(std::string_view what) {
     return {{"ok", false}, {"error", what}};
@@ -52,6 +53,14 @@ std::string text(const Json& request, const char* key) {
     return found != request.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
+/// {"what": "circuit", "name": …}
+Json show_circuit(const Commands& commands, const std::string& name) {
+    const auto& snapshot = commands.configuration.snapshot();
+    const auto circuit = find_circuit(snapshot.names, name);
+    if (!circuit) { return error(circuit.error()); }
+    return {{"ok", true}, {"circuit", circuit_json(snapshot, commands.state, **circuit, commands.ports())}};
+}
+
 Json respond(const Commands& commands, std::string_view line) {
     const auto request = Json::parse(line, nullptr, false);
     if (!request.is_object()) { return error("a request is a JSON object on one line"); }
@@ -64,6 +73,7 @@ Json respond(const Commands& commands, std::string_view line) {
     }
     if (command != "show") { return error(fmt::format("`command` is one of: show, reload")); }
     const auto what = text(request, "what");
+    if (what == "circuit") { return show_circuit(commands, text(request, "name")); }
     auto shown = show(commands, what);
     if (shown.is_null()) { return error(fmt::format("`what` is one of: {}", kSubjects)); }
     return {{"ok", true}, {what, std::move(shown)}};

@@ -84,16 +84,12 @@ Json circuits_json(const Snapshot& snapshot, const State& state) {
     for (const auto& circuit : snapshot.names.circuits) {
         for (const auto link : circuit.links) {
             for (const auto way : kWays) {
-                const auto counters = circuit_counters(snapshot, state, circuit, link, way);
-                list.push_back({{"customer", circuit.customer},
-                                {"circuit", circuit.circuit},
-                                {"link", config::to_text(link)},
-                                {"direction", to_text(way)},
-                                {"packets", counters.passed.packets},
-                                {"bytes", counters.passed.bytes},
-                                {"policed_packets", counters.policed_packets},
-                                {"policed_bytes", counters.policed_bytes},
-                                {"drops", reasons_json(counters.drops)}});
+                Json row{{"customer", circuit.customer},
+                         {"circuit", circuit.circuit},
+                         {"link", config::to_text(link)},
+                         {"direction", to_text(way)}};
+                row.update(circuit_counters_json(circuit_counters(snapshot, state, circuit, link, way)));
+                list.push_back(std::move(row));
             }
         }
     }
@@ -165,6 +161,14 @@ CircuitCounters circuit_counters(const Snapshot& snapshot, const State& state, c
     }
     sum.policed_packets = sum.drops[reason_index(Fate::policed)];
     return sum;
+}
+
+Json circuit_counters_json(const CircuitCounters& counters) {
+    return {{"packets", counters.passed.packets},
+            {"bytes", counters.passed.bytes},
+            {"policed_packets", counters.policed_packets},
+            {"policed_bytes", counters.policed_bytes},
+            {"drops", reasons_json(counters.drops)}};
 }
 
 Json drops_json(const WorkerState& worker) {

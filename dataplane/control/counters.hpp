@@ -24,6 +24,9 @@ struct CircuitCounters {
 CircuitCounters circuit_counters(const Snapshot& snapshot, const State& state, const Names::Circuit& circuit, Link link,
                                  Direction direction);
 
+/// `packets`, `bytes`, `policed_packets`, `policed_bytes`, `drops`.
+nlohmann::ordered_json circuit_counters_json(const CircuitCounters& counters);
+
 /// All of it: `ports`, `drops`, `circuits`, `peerings`, `tunnels`, `sas`. Any thread that keeps `snapshot` alive; the
 /// workers may go on: each number is right by itself, sums of several may be a burst apart.
 nlohmann::ordered_json counters_json(const Snapshot& snapshot, const State& state, Nanoseconds now);
