@@ -12,11 +12,14 @@ WINDOW = 4  # of each circuit and way: all together fit the shortest queue on th
 
 
 class Echoes:
-    """Requests from one peer in all its circuits, with the IP lengths `lengths(circuit)`, each `rounds` times."""
+    """Requests from one peer in all its circuits, with the IP lengths `lengths(circuit)`, each `rounds` times.
 
-    def __init__(self, peer, circuits, target, lengths, rounds):
+    `pause`: seconds between the looks for answers, each of which may lead to more requests.
+    """
+
+    def __init__(self, peer, circuits, target, lengths, rounds, pause=0):
         order = json.dumps({"target": target, "circuits": {one.name: lengths(one) for one in circuits},
-                            "rounds": rounds, "window": WINDOW, "patience": PATIENCE / 2})
+                            "rounds": rounds, "window": WINDOW, "patience": PATIENCE / 2, "pause": pause})
         self.peer = peer
         self.job = peer.begin(f"python3 -B {peer.put(HERE / 'guest_echo.py')} {shlex.quote(order)}")
 

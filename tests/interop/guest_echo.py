@@ -1,8 +1,8 @@
 """Runs inside a peer: ICMP echo requests of several customers at once. Each must be answered, unaltered and once.
 
 ping(8) gives a late answer up for lost, and on a busy machine answers are late. Here only the patience counts.
-Argument: JSON {"target", "circuits": {NAME: [IP lengths]}, "rounds", "window", "patience"}; rounds 0 goes on until the
-file /tmp/enough is there. Output: JSON {NAME: {"sent", "answered", "wrong"}}.
+Argument: JSON {"target", "circuits": {NAME: [IP lengths]}, "rounds", "window", "patience", "pause"}; rounds 0 goes on
+until the file /tmp/enough is there. Output: JSON {NAME: {"sent", "answered", "wrong"}}.
 """
 
 import ctypes
@@ -78,7 +78,7 @@ class Flow:
                 self.wrong.append(message.hex())
 
 
-def run(target, circuits, rounds, window, patience):
+def run(target, circuits, rounds, window, patience, pause):
     flows = {name: Flow(name, target, lengths) for name, lengths in circuits.items()}
     poll = select.poll()
     for one in flows.values():
@@ -93,6 +93,7 @@ def run(target, circuits, rounds, window, patience):
                 one.send()
         if not any(one.waiting for one in flows.values()):
             break
+        time.sleep(pause)
         for number, _ in poll.poll(1000):
             by_number[number].receive()
             heard = time.monotonic()

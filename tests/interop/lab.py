@@ -15,9 +15,10 @@ from pathlib import Path
 from live import Edge, check_conservation, configuration
 from peer import Peer
 from protection import Protection, kernel_faults, kernel_states
+from wires import WIRES
 
 HERE = Path(__file__).resolve().parent
-ROUTER, GATEWAY = "02:00:00:00:01:01", "02:00:00:00:00:fe"
+ROUTER, GATEWAY, ACCESS = "02:00:00:00:01:01", "02:00:00:00:00:fe", "02:00:00:00:00:a0"
 CUSTOMER, CLOUD = {4: "10.0.0.5", 6: "2001:db8:10::5"}, {4: "10.100.0.9", 6: "2001:db8:100::9"}
 LINK = {4: "172.16.0.", 6: "2001:db8:16::"}  # ends in 1 at the customer, in 2 at the edge
 CORE = {4: "192.0.2.1", 6: "2001:db8:c::1"}  # the edge's end of all tunnels
@@ -38,6 +39,11 @@ echo 4096 131072 262144 >ipv4/tcp_rmem
 echo 4096 65536 262144 >ipv4/tcp_wmem
 """
 
+ANNOUNCE = """
+echo 1 >ipv4/conf/vec0/arp_notify
+echo 1 >ipv6/conf/vec0/ndisc_notify
+"""
+
 
 @dataclass
 class Circuit:
@@ -49,6 +55,7 @@ class Circuit:
     outer: int = 4  # the family of the tunnel
     protection: Protection = None
     mss_clamp: bool = False
+    bandwidth: str = "100 Gbps"
 
     @property
     def tunnel(self):
@@ -68,7 +75,7 @@ class Circuit:
         peering = {"type": "private", "vlan": self.tags[-1], "subnet": LINK[4] + "0/30", "subnet6": LINK[6] + "/64",
                    "customer_prefixes": ["10.0.0.0/16", "2001:db8:10::/48"],
                    "virtual_networks": [network]}
-        circuit = {"name": "sea", "port": "access0", "bandwidth": "100 Gbps", "peerings": [peering]}
+        circuit = {"name": "sea", "port": "access0", "bandwidth": self.bandwidth, "peerings": [peering]}
         if len(self.tags) == 2:
             circuit["service_vlan"] = self.tags[0]
         return {"name": self.name, "circuits": [circuit]}
@@ -118,11 +125,11 @@ def router_script(circuits, mtu=1500, service_tpid="802.1ad"):
     return QUIET + commands(root) + inside
 
 
-def gateway_script(circuits, mtu=1500):
-    """The cloud's gateway: a tunnel for each circuit, its cloud behind it."""
-    root = [f"link set vec0 address {GATEWAY} mtu {mtu} up",
+def gateway_script(circuits, mtu=1500, mac=GATEWAY, announces=False):
+    """The cloud's gateway: a tunnel for each circuit, its cloud behind it. `announces` its MAC when it comes up."""
+    root = [f"link set vec0 address {mac} mtu {mtu}",
             "addr add 192.0.2.254/24 dev vec0", "addr add 2001:db8:c::fe/64 dev vec0 nodad",
-            "addr add fe80::fe/64 dev vec0 nodad"]
+            "addr add fe80::fe/64 dev vec0 nodad", "link set vec0 up"]
     inside = ""
     for one in circuits:
         device, (local, remote) = f"g{one.number}", one.tunnel[::-1]
@@ -138,7 +145,7 @@ def gateway_script(circuits, mtu=1500):
         if one.protection:
             root += [f"addr add {end} dev lo{nodad(end)}" for end in one.protection.ends[1:]]
             root += one.protection.gateway(one.tunnel)
-    return QUIET + commands(root) + inside
+    return QUIET + (ANNOUNCE if announces else "") + commands(root) + inside
 
 
 def commands(lines):
@@ -191,7 +198,7 @@ class Lab:
         assert min(beside.values()) >= 0 and sum(beside.values()) == reports, (beside, self.expected, ports)
 
     def drops(self):
-        """What was dropped, but for the kernels' reports of the groups they listen to (RFC 3810), which come as they like."""
+        """What was dropped, but for reports of the groups kernels listen to (RFC 3810): these come as they like."""
         drops = self.edge.show("drops")
         drops.pop("multicast", None)
         return drops
@@ -213,14 +220,8 @@ class Lab:
 
 @contextlib.contextmanager
 def lab(program, directory, circuits, access_mtu=1500, core_mtu=1500, router_mtu=None,
-        service_tpid=0x88A8):
-    """Starts all of it; ends the edge in good order if the case went well."""
-    model = configuration(directory, "net_af_packet0,iface=access", "net_af_packet1,iface=core",
-                          customers=[one.configuration() for one in circuits])
-    model["edge"]["state_dir"] = str(directory / "state")
-    model["ports"]["access0"].update(mtu=access_mtu, service_tpid=service_tpid)
-    del model["ports"]["core0"]["gateway_mac"]  # everybody's MAC is asked for
-    model["ports"]["core0"].update(mtu=core_mtu, address6=CORE[6] + "/64", gateway6="2001:db8:c::fe")
+        service_tpid=0x88A8, wire="af_packet", tap=None):
+    """Starts all of it; ends the edge in good order if the case went well. `tap`: of the access port."""
     with Peer(directory, "router", "access") as router, Peer(directory, "gateway", "core") as gateway:
         tpid = "802.1ad" if service_tpid == 0x88A8 else "802.1Q"
         jobs = [router.begin(router_script(circuits, router_mtu or access_mtu, tpid)),
@@ -229,7 +230,15 @@ def lab(program, directory, circuits, access_mtu=1500, core_mtu=1500, router_mtu
             job.wait()
         if any(one.protection and one.protection.udp for one in circuits):
             gateway.run(f"python3 {gateway.put(HERE / 'guest_natt.py')}")
-        with Edge(program, directory, model) as edge:
-            yield Lab(edge, router, gateway, circuits)
-            check_conservation(edge.show("ports"))
-            edge.end()
+        with WIRES[wire](directory) as (devices, workers):
+            model = configuration(directory, *devices, workers, customers=[one.configuration() for one in circuits])
+            model["edge"]["state_dir"] = str(directory / "state")
+            model["ports"]["access0"].update(mtu=access_mtu, service_tpid=service_tpid)
+            if tap:
+                model["ports"]["access0"]["tap"] = tap
+            del model["ports"]["core0"]["gateway_mac"]  # everybody's MAC is asked for
+            model["ports"]["core0"].update(mtu=core_mtu, address6=CORE[6] + "/64", gateway6="2001:db8:c::fe")
+            with Edge(program, directory, model) as edge:
+                yield Lab(edge, router, gateway, circuits)
+                check_conservation(edge.show("ports"))
+                edge.end()
