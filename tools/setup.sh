@@ -5,7 +5,7 @@ build_packages="g++ meson ninja-build pkg-config libdpdk-dev libipsec-mb-dev lib
 show_packages="tcpdump"
 test_packages="libgtest-dev libclang-rt-19-dev clang-tidy-19 clang-format-19 python3 python3-yaml
     python3-jsonschema python3-scapy python3-cryptography tshark tcpdump iproute2 user-mode-linux kmod traceroute
-    iperf3 bird2"
+    iperf3 dpdk-dev bird2"
 
 # Not the first python or meson in PATH, but Debian's, which sees Debian's packages.
 meson=/usr/bin/meson

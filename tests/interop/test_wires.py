@@ -1,0 +1,62 @@
+#!/usr/bin/python3
+"""The same edge between the same kernels on other kinds of ports: AF_XDP, and memif with testpmd at its other end."""
+
+import socket
+import subprocess
+
+from flows import echo_both_ways
+from lab import Circuit, lab
+from links import Wire
+from live import PATIENCE, main, own_namespace
+from protection import Protection
+
+CIRCUITS = [Circuit("contoso", 11, (100,)), Circuit("fabrikam", 12, (200, 10), 6),
+            Circuit("northwind", 13, (200, 11), protection=Protection("aes-gcm-256", 13, esn=True))]
+
+
+UNTAGGED, OTHER = "192.168.7.", 999  # what the edge has nothing to do with: a subnet, and a VLAN
+TEXT, TPIDS = b"is still here", (b"\x81\x00", b"\x88\xa8")
+
+
+def exchange(it):
+    for inner in (4, 6):
+        it.expect(echo_both_ways(it, lambda one: [84, 1028, one.inner_mtu(1500)], inner))
+    it.check_undisturbed()
+
+
+def over_memif(program, directory):
+    # net_af_packet at testpmd's other side says 802.1Q of every outer tag it receives.
+    with lab(program, directory, CIRCUITS, wire="memif", service_tpid=0x8100) as it:
+        exchange(it)
+
+
+def system_answers(it):
+    """TCP, untagged, from the router's kernel to this one, by the interface that the edge has its access port on."""
+    with socket.create_server((UNTAGGED + "1", 7)) as listening:
+        asking = it.router.begin(f"exec 3<>/dev/tcp/{UNTAGGED}1/7; cat <&3")
+        listening.settimeout(PATIENCE)
+        connection, (sender, _) = listening.accept()
+        with connection:
+            connection.sendall(TEXT)
+        assert (sender, asking.wait()) == (UNTAGGED + "2", TEXT.decode())
+
+
+def over_af_xdp(program, directory):
+    """Steered: this namespace's kernel goes on having what is not the edge's."""
+    with lab(program, directory, CIRCUITS, wire="af_xdp") as it:
+        subprocess.run(["ip", "addr", "add", UNTAGGED + "1/24", "dev", "access"], check=True)
+        it.router.run(f"ip addr add {UNTAGGED}2/24 dev vec0; ip link add link vec0 name other type vlan id {OTHER}\n"
+                      "ip addr add 192.168.8.2/24 dev other; ip link set other up")
+        wire = Wire("access")
+        exchange(it)
+        assert [frame.hex() for frame in wire.waiting() if frame[12:14] in TPIDS] == []
+        system_answers(it)
+        it.router.run("echo >/dev/udp/192.168.8.1/9")
+        tagged = next(frame for frame in iter(wire.receive, None) if frame[12:14] in TPIDS)
+        assert tagged[12:18] == bytes.fromhex(f"8100{OTHER:04x}0806"), tagged.hex()
+        exchange(it)
+        print(it.edge.show("ports")["access0"]["xdp"], flush=True)
+
+
+own_namespace()
+main(over_memif, over_af_xdp)
