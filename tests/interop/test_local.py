@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Local delivery: customers' routers speak BGP with a routing daemon behind the tap of the access port.
 
-The daemon runs in a third kernel; a bridge joins the tap to that kernel's cable. It stands for the edge's own system, has
-the edge's addresses and MAC, and for each customer a VLAN interface, as docs/operations.md says.
+The daemon runs in a third kernel; a bridge joins the tap to that kernel's cable. It stands for the edge's own system,
+has the edge's addresses and MAC, and for each customer a VLAN interface, as docs/operations.md says.
 """
 
 import subprocess
