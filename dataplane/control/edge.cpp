@@ -24,6 +24,7 @@
 #include "dataplane/io/log.hpp"
 #include "dataplane/io/port.hpp"
 #include "dataplane/io/port_watch.hpp"
+#include "dataplane/io/unmap_guard.hpp"
 
 namespace peerlane::dataplane {
 namespace {
@@ -216,6 +217,7 @@ class Edge {
           ports_(setups_, model.edge.workers),
           state_(model.edge.workers),
           publication_(model.edge.workers),
+          guard_(publication_),
           upkeep_(state_, [this] { return clock_.now(); }),
           rings_(model.edge.workers),
           local_(rings_, state_, make_taps(model, ports_), ports_.largest_pool()),
@@ -305,6 +307,7 @@ class Edge {
     Ports ports_;
     State state_;
     Publication publication_;
+    UnmapGuard guard_;
     SaUpkeep upkeep_;
     LocalRings rings_;
     LocalDelivery local_;

@@ -10,6 +10,7 @@
 
 #include "dataplane/io/failure.hpp"
 #include "dataplane/io/log.hpp"
+#include "dataplane/io/memif.hpp"
 
 namespace peerlane::dataplane {
 namespace {
@@ -25,6 +26,7 @@ std::string reason(int error) {
 /// Probes a virtual device, with `more` arguments; a PCI device was probed when EAL started.
 std::uint16_t find_device(const PortSetup& setup, const std::string& more) {
     const auto& device = setup.device;
+    clear_dead_socket(device);
     const int error = device.is_virtual ? rte_dev_probe((device.arguments + more).c_str()) : 0;
     std::uint16_t id = 0;
     if (error == 0 && rte_eth_dev_get_port_by_name(device.name.c_str(), &id) == 0) { return id; }
@@ -46,6 +48,14 @@ std::uint16_t receive_queues(const rte_eth_dev_info& info, unsigned workers) {
         return static_cast<std::uint16_t>(std::min<unsigned>(workers, std::max<std::uint16_t>(info.max_rx_queues, 1)));
     }
     return info.max_rx_queues <= kMaxPlainQueues ? std::max<std::uint16_t>(info.max_rx_queues, 1) : std::uint16_t{1};
+}
+
+/// One for each worker where the device has so many. memif's rings are matched by number with those of the other side;
+/// where that has fewer, DPDK 22.11 writes into a ring that goes the other way, so there is only one, which every peer
+/// has.
+std::uint16_t transmit_queues(const rte_eth_dev_info& info, unsigned workers) {
+    if (std::string_view(info.driver_name) == "net_memif") { return 1; }
+    return static_cast<std::uint16_t>(std::min<unsigned>(workers, std::max<std::uint16_t>(info.max_tx_queues, 1)));
 }
 
 std::uint16_t device_mtu(const PortSetup& setup, const rte_eth_dev_info& info) {
@@ -155,8 +165,7 @@ Port open_port(const PortSetup& setup, unsigned workers) {
         port.interface_name = interface_name(info.if_index);
     }
     port.rx_queues = receive_queues(info, workers);
-    port.tx_queues =
-        static_cast<std::uint16_t>(std::min<unsigned>(workers, std::max<std::uint16_t>(info.max_tx_queues, 1)));
+    port.tx_queues = transmit_queues(info, workers);
     port.offloads = choose_offloads(info, port.driver, setup.tags == 0, port.rx_queues);
     port.number = std::make_unique<DeviceNumber>(kNoDevice);
     if (port.tx_queues < workers) {
@@ -177,7 +186,10 @@ void start_port(Port& port, std::uint8_t index) {
     if (port.steering) { port.steering->take_over(); }
     if (const int error = rte_eth_dev_start(port.device); error != 0) {
         throw Failure(where(port.setup), fmt::format("{} does not start: {}", port.driver, reason(error)),
-                      "see DPDK's message above");
+                      port.driver == "net_memif"
+                          ? "as a memif client it needs a server that listens: start that first, "
+                            "or write role=server here"
+                          : "see DPDK's message above");
     }
     set_mac(port, index);
     // Neighbour discovery goes to groups. Refusals are no loss: such drivers receive everything anyway.

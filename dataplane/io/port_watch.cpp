@@ -58,7 +58,7 @@ bool PortWatch::attach(std::size_t index, Nanoseconds now) {
         return false;
     }
     reasons_[index].clear();
-    log("port {}: opened again on interface {}", port.setup.name, port.interface_name);
+    log("port {}: opened again, {}", port.setup.name, port.setup.device.arguments);
     return true;
 }
 

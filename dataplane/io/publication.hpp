@@ -22,7 +22,8 @@ class Publication {
     /// settled the buckets that changed. Sleeps while it waits.
     void publish(const Snapshot& next);
 
-    /// Control: returns when every worker has been quiet, or away, since the call. Sleeps while it waits.
+    /// Any thread but a worker: returns when every worker has been quiet, or away, since the call. Sleeps while it
+    /// waits.
     void wait_for_quiet() const;
 
     /// Control: returns when worker 0 has joined and taken up the snapshot.
