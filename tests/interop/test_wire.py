@@ -21,8 +21,8 @@ COMPLAINT = " || ".join(["_ws.malformed", "_ws.expert.severity >= 8388608", "ip.
 
 @contextlib.contextmanager
 def captured(*peers):
-    """What passes meanwhile; the files are in the peers' directories."""
-    jobs = [peer.begin("tcpdump -Z root -n -i vec0 --immediate-mode -U -s 0 -w /run/peer/wire.pcap &\n"
+    """What passes meanwhile; the files are in the peers' directories. Without -s eight packets fill the queue."""
+    jobs = [peer.begin("tcpdump -Z root -n -i vec0 --immediate-mode -U -s 2000 -w /run/peer/wire.pcap &\n"
                        "echo $! >/tmp/tcpdump.pid; wait $!; sync") for peer in peers]
     for peer in peers:
         wait_until("tcpdump runs", (peer.directory / "wire.pcap").exists)
