@@ -14,17 +14,21 @@ from edge import PATIENCE, Edge, check_conservation, configuration, main, wait_u
 FILES = "/run"  # where DPDK also leaves directories behind
 
 
-def own_namespace():
+def own_namespace(as_root=False):
     """Starts this program again as PID 1 of namespaces of its own, root there without being root outside.
+
+    `as_root`: root outside too, which the system wants for XDP programs.
 
     When it ends or is killed, the kernel ends every process it started and removes every interface and every file it
     made: those are in a file system of its own.
     """
     if not os.environ.get("PEERLANE_NAMESPACE"):
-        as_root = [] if os.geteuid() == 0 else ["--map-root-user"]
+        stranger = os.geteuid() != 0
         os.environ["PEERLANE_NAMESPACE"] = "1"
-        os.execvp("unshare", ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", *as_root,
-                              sys.executable, *sys.argv])
+        command = [*(["sudo", "-E"] if stranger and as_root else []), "unshare", "--net", "--mount", "--pid", "--fork",
+                   "--kill-child", *(["--map-root-user"] if stranger and not as_root else []),
+                   sys.executable, *sys.argv]
+        os.execvp(command[0], command)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # PID 1 has no default for it
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", FILES], check=True)
     tempfile.tempdir = os.environ["TMPDIR"] = FILES

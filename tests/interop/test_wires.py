@@ -58,5 +58,5 @@ def over_af_xdp(program, directory):
         print(it.edge.show("ports")["access0"]["xdp"], flush=True)
 
 
-own_namespace()
+own_namespace(as_root=True)
 main(over_memif, over_af_xdp)
