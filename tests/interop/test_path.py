@@ -6,7 +6,7 @@ import re
 from lab import CLOUD, CUSTOMER, LINK, Circuit, lab
 from live import check_conservation, main, own_namespace
 from protection import Protection
-from tcp import HEADERS, MANY_OCTETS, OCTETS, TIMESTAMPS, transfer
+from tcp import HEADERS, MANY_OCTETS, OCTETS, TIMESTAMPS, Transfer
 
 MTU, ACCESS_MTU = 1500, 1300
 CIRCUITS = [Circuit("contoso", 11, (100, 10), protection=Protection("aes-gcm-128", 11, esn=True)),
@@ -32,13 +32,14 @@ def offer_large_segments(gateway, circuit):
 
 def traceroute(program, directory):
     with lab(program, directory, CIRCUITS) as it:
-        for one in CIRCUITS:
-            for peer, targets in ((it.router, CLOUD), (it.gateway, CUSTOMER)):
-                for family in (4, 6):
-                    said = peer.run(f"ip netns exec {one.name} traceroute -{family} -n -q 1 -N 1 -w 30,0,0 "
-                                    f"{targets[family]}")
-                    hops = re.findall(r"^ *\d+ +(\S+)", said, re.MULTILINE)
-                    assert hops == [LINK[family] + "2", targets[family]], (one.name, said)
+        for family in (4, 6):
+            jobs = [(one, targets[family], peer.begin(f"ip netns exec {one.name} traceroute -{family} -n -q 1 -N 1 "
+                                                      f"-w 30,0,0 {targets[family]}"))
+                    for one in CIRCUITS for peer, targets in ((it.router, CLOUD), (it.gateway, CUSTOMER))]
+            for one, target, job in jobs:
+                said = job.wait()
+                hops = re.findall(r"^ *\d+ +(\S+)", said, re.MULTILINE)
+                assert hops == [LINK[family] + "2", target], (one.name, said)
         drops = it.drops()
         assert drops == {"ttl_expired": 4 * len(CIRCUITS)}, drops
         check_conservation(it.edge.show("ports"))
@@ -49,11 +50,13 @@ def path_mtu(program, directory):
     with lab(program, directory, CIRCUITS, core_mtu=MTU) as it:
         for one in CIRCUITS:
             offer_large_segments(it.gateway, one)
+            expected = one.inner_mtu(MTU)
+            assert {route_mtu(it.router, one.name, CLOUD[family]) for family in (4, 6)} == {None}
+            running = {family: Transfer(it.gateway, it.router, one.name, CLOUD[family],
+                                        MANY_OCTETS if (one, family) == (CIRCUITS[0], 4) else OCTETS)
+                       for family in (4, 6)}
             for family in (4, 6):
-                expected = one.inner_mtu(MTU)
-                assert route_mtu(it.router, one.name, CLOUD[family]) is None
-                octets = MANY_OCTETS if (one, family) == (CIRCUITS[0], 4) else OCTETS
-                result = transfer(it.gateway, it.router, one.name, CLOUD[family], octets)
+                result = running[family].result()
                 print(one.name, family, expected, result, flush=True)
                 assert route_mtu(it.router, one.name, CLOUD[family]) == expected, result
                 assert result["mss"] == expected - HEADERS[family] - TIMESTAMPS, (expected, result)
@@ -67,8 +70,10 @@ def path_mtu_of_the_access(program, directory):
     """From the cloud the access is narrow; the error comes through the tunnel, protected as everything else."""
     with lab(program, directory, CIRCUITS, access_mtu=ACCESS_MTU, router_mtu=MTU, core_mtu=MTU) as it:
         for one in CIRCUITS:
+            running = {family: Transfer(it.router, it.gateway, one.name, CUSTOMER[family], OCTETS)
+                       for family in (4, 6)}
             for family in (4, 6):
-                result = transfer(it.router, it.gateway, one.name, CUSTOMER[family], OCTETS)
+                result = running[family].result()
                 print(one.name, family, result, flush=True)
                 assert route_mtu(it.gateway, one.name, CUSTOMER[family]) == ACCESS_MTU, result
                 assert result["mss"] == ACCESS_MTU - HEADERS[family] - TIMESTAMPS, result
@@ -83,9 +88,11 @@ def clamped(program, directory):
     with lab(program, directory, CLAMPED, core_mtu=MTU) as it:
         for one in CLAMPED:
             for family in (4, 6):
-                for ends, address in (((it.gateway, it.router), CLOUD), ((it.router, it.gateway), CUSTOMER)):
-                    octets = MANY_OCTETS if (one, family) == (CLAMPED[0], 4) else OCTETS
-                    result = transfer(*ends, one.name, address[family], octets)
+                octets = MANY_OCTETS if (one, family) == (CLAMPED[0], 4) else OCTETS
+                running = [Transfer(*ends, one.name, address[family], octets)
+                           for ends, address in (((it.gateway, it.router), CLOUD), ((it.router, it.gateway), CUSTOMER))]
+                for one_way in running:
+                    result = one_way.result()
                     print(one.name, family, one.inner_mtu(MTU), result, flush=True)
                     assert result["mss"] == one.inner_mtu(MTU) - HEADERS[family] - TIMESTAMPS, result
         assert it.drops() == {}, it.drops()
