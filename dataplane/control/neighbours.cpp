@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <utility>
 
 #include "dataplane/control/neighbour_frames.hpp"
 #include "dataplane/io/local_rings.hpp"
@@ -50,10 +51,11 @@ void Neighbours::adopt(const Snapshot& snapshot, Nanoseconds now) {
             const bool same =
                 known.plan.address == plan.address && known.plan.port == plan.port && known.plan.mac == plan.mac;
             if (same) {
-                entry = std::move(known);
-                known.held.clear();
-                if (plan.watched != known.plan.watched) { entry.due = now; }
+                auto held = std::exchange(known.held, {});
+                entry = known;
+                entry.held = std::move(held);
                 entry.plan = plan;
+                if (plan.watched != known.plan.watched) { entry.due = now; }
             }
         }
         if (plan.mac) {
