@@ -1,18 +1,24 @@
 #include "dataplane/control/preflight.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <net/if.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "config/derive.hpp"
 #include "dataplane/control/sa_upkeep.hpp"
 #include "dataplane/io/device.hpp"
 #include "dataplane/io/failure.hpp"
+#include "dataplane/io/steering.hpp"
 #include "lib/ipsec/locked_memory.hpp"
+#include "lib/steer/needs.hpp"
+#include "lib/table/tunnel_table.hpp"
 
 namespace peerlane::dataplane {
 namespace {
@@ -49,7 +55,10 @@ class Preflight {
     std::vector<Need> run() {
         hugepages();
         capabilities_ = effective_capabilities();
-        for (const auto& port : model_.ports) { device(port); }
+        for (const auto& port : model_.ports) {
+            device(port);
+            local_delivery(port);
+        }
         cores();
         directory(State::missing, "the control socket", fs::path(model_.edge.socket).parent_path());
         associations();
@@ -102,15 +111,46 @@ class Preflight {
         const bool xdp = driver.starts_with("net_af_xdp");
         const bool tap = driver.starts_with("net_tap");
         const auto before = needs_.size();
-        if (packet || xdp) { capability(port, kNetRaw); }
-        if (xdp || tap) { capability(port, kNetAdmin); }
-        if (xdp) { capability(port, kBpf); }
-        if (packet || xdp) { interface(port, argument(port.device, "iface")); }
+        const auto steered = steered_interface(port.device, port.steering);
+        if (packet || (xdp && !steered)) { capability(port, kNetRaw); }
+        if (tap || (xdp && !steered)) { capability(port, kNetAdmin); }
+        if (xdp && !steered) {
+            capability(port, kBpf);
+            capability(port, kIpcLock);
+        }
+        if (packet || (xdp && !steered)) { interface(port, argument(port.device, "iface")); }
+        if (steered) { steering(port, *steered); }
         if (driver.starts_with("net_pcap")) { capture(port); }
         if (tap && !fs::exists(root_ + "/dev/net/tun")) {
             add(State::missing, fmt::format("port {}: /dev/net/tun is not there", port.name), "modprobe tun");
         }
         if (needs_.size() == before) { add(State::met, fmt::format("port {}: {}", port.name, driver)); }
+    }
+
+    /// What the port's tap takes (local delivery).
+    void local_delivery(const config::Port& port) {
+        if (port.tap.empty()) { return; }
+        if (!fs::exists(root_ + "/dev/net/tun")) {
+            return add(State::missing,
+                       fmt::format("port {}: /dev/net/tun is not there for tap `{}`", port.name, port.tap),
+                       "modprobe tun, or leave `tap` out");
+        }
+        if ((capabilities_ >> kNetAdmin.bit & 1U) != 0) {
+            return add(State::met, fmt::format("port {}: tap `{}` can be made", port.name, port.tap));
+        }
+        add(State::missing, fmt::format("port {}: CAP_NET_ADMIN is needed for tap `{}`", port.name, port.tap),
+            "run as root, or AmbientCapabilities=CAP_NET_ADMIN in the unit file; or leave `tap` out");
+    }
+
+    /// XDP: the kernel, the interface and its offloads, capabilities, addresses, and programs of others.
+    void steering(const config::Port& port, const std::string& name) {
+        std::vector<Ip6> own;
+        if (port.address) { own.push_back({0, table::mapped(port.address->address)}); }
+        if (port.address6) { own.push_back(port.address6->address); }
+        for (const auto& problem : steer::steering_needs(name, port.role == config::Role::access, own)) {
+            add(problem.fatal ? State::missing : State::degraded, fmt::format("port {}: {}", port.name, problem.what),
+                problem.remedy);
+        }
     }
 
     void pci_device(const config::Port& port, const std::string& address) {
@@ -139,7 +179,10 @@ class Preflight {
     }
 
     void interface(const config::Port& port, const std::string& name) {
-        if (!name.empty() && fs::exists(root_ + "/sys/class/net/" + name)) { return; }
+        // /sys may be that of another network namespace.
+        const bool there =
+            root_.empty() ? if_nametoindex(name.c_str()) != 0 : fs::exists(root_ + "/sys/class/net/" + name);
+        if (!name.empty() && there) { return; }
         add(State::missing, fmt::format("port {}: no interface `{}`", port.name, name),
             "ip link shows those there are; name it with iface=");
     }
@@ -157,11 +200,44 @@ class Preflight {
             if (core < static_cast<std::uint32_t>(sysconf(_SC_NPROCESSORS_CONF))) { continue; }
             add(State::missing, fmt::format("edge.cores: there is no core {}", core), "lscpu lists the cores");
         }
+        isolation();
         if (model_.edge.workers <= online) {
             return add(State::met, fmt::format("cores: {} for {} workers", online, model_.edge.workers));
         }
         add(State::degraded, fmt::format("cores: {} workers share {} cores", model_.edge.workers, online),
             fmt::format("edge.workers: {}", online));
+    }
+
+    /// Whether the scheduler keeps off the cores that workers are pinned to.
+    void isolation() {
+        std::vector<std::string> shared;
+        const auto isolated = core_list(first_line(root_ + "/sys/devices/system/cpu/isolated"));
+        for (const auto core : model_.edge.cores) {
+            if (!isolated.contains(core)) { shared.push_back(std::to_string(core)); }
+        }
+        if (model_.edge.cores.empty()) { return; }
+        if (shared.empty()) { return add(State::met, "edge.cores: isolated from the scheduler"); }
+        const auto list = fmt::format("{}", fmt::join(model_.edge.cores, ","));
+        add(State::degraded,
+            fmt::format("edge.cores: the scheduler may put others on core {}", fmt::join(shared, ", ")),
+            fmt::format("isolcpus={} nohz_full={} on the kernel's command line", list, list));
+    }
+
+    /// "2-3,6" as numbers.
+    static std::set<std::uint32_t> core_list(const std::string& text) {
+        std::set<std::uint32_t> cores;
+        for (const char* at = text.c_str(); *at != 0;) {
+            char* end = nullptr;
+            const auto first = std::strtoul(at, &end, 10);
+            if (end == at) { break; }
+            auto last = first;
+            if (*end == '-') { last = std::strtoul(end + 1, &end, 10); }
+            for (auto core = first; core <= last && core < 4096; ++core) {
+                cores.insert(static_cast<std::uint32_t>(core));
+            }
+            at = *end == ',' ? end + 1 : end;
+        }
+        return cores;
     }
 
     /// What security associations need: sequence numbers on disk, keys in locked memory.
@@ -217,10 +293,10 @@ std::string to_text(const std::vector<Need>& needs) {
     std::string text;
     for (const auto& need : needs) {
         const char* state = need.state == Need::State::met        ? "ok"
-                            : need.state == Need::State::degraded ? "degraded"
-                                                                  : "missing";
-        text += fmt::format("{:<9} {}\n", state, need.what);
-        if (!need.remedy.empty()) { text += fmt::format("          {}\n", need.remedy); }
+                            : need.state == Need::State::degraded ? "warn"
+                                                                  : "fail";
+        text += fmt::format("{:<4}  {}\n", state, need.what);
+        if (!need.remedy.empty()) { text += fmt::format("      {}\n", need.remedy); }
     }
     return text;
 }

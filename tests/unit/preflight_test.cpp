@@ -83,5 +83,34 @@ TEST_F(Preflight, NamesEachRemedy) {
     EXPECT_EQ(found[6], "lscpu lists the cores");
 }
 
+TEST_F(Preflight, LooksAtTapsAndPinnedCores) {
+    add_port("net_null0");
+    model_.ports[0].tap = "pl0";
+    model_.edge.cores = {0};
+    model_.edge.workers = 1;
+    auto found = remedies();
+    ASSERT_EQ(found.size(), 2U);
+    EXPECT_NE(found[0].find("modprobe tun"), std::string::npos) << found[0];
+    EXPECT_EQ(found[1], "isolcpus=0 nohz_full=0 on the kernel's command line");
+    write("dev/net/tun", "");
+    write("sys/devices/system/cpu/isolated", "0,2-3\n");
+    EXPECT_EQ(remedies(), std::vector<std::string>{});
+    write("proc/self/status", "CapEff:\t0000000000000000\n");
+    found = remedies();
+    ASSERT_EQ(found.size(), 1U);
+    EXPECT_NE(found[0].find("CAP_NET_ADMIN"), std::string::npos) << found[0];
+}
+
+TEST_F(Preflight, SaysHowEachLineStands) {
+    add_port("net_null0");
+    add_port("net_af_packet0,iface=eth7");
+    write("sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "0\n");
+    const auto text = to_text(preflight(model_, root_.string()));
+    for (const auto* line :
+         {"warn  hugepages: 0 MB free", "ok    port port0: net_null0", "fail  port port1: no interface `eth7`"}) {
+        EXPECT_NE(text.find(line), std::string::npos) << line << '\n' << text;
+    }
+}
+
 }  // namespace
 }  // namespace peerlane::dataplane
