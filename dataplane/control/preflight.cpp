@@ -113,7 +113,7 @@ class Preflight {
         const auto before = needs_.size();
         const auto steered = steered_interface(port.device, port.steering);
         if (packet || (xdp && !steered)) { capability(port, kNetRaw); }
-        if (tap || (xdp && !steered)) { capability(port, kNetAdmin); }
+        if (packet || tap || (xdp && !steered)) { capability(port, kNetAdmin); }
         if (xdp && !steered) {
             capability(port, kBpf);
             capability(port, kIpcLock);
@@ -213,7 +213,8 @@ class Preflight {
         std::vector<std::string> shared;
         const auto isolated = core_list(first_line(root_ + "/sys/devices/system/cpu/isolated"));
         for (const auto core : model_.edge.cores) {
-            if (!isolated.contains(core)) { shared.push_back(std::to_string(core)); }
+            const bool exists = core < static_cast<std::uint32_t>(sysconf(_SC_NPROCESSORS_CONF));
+            if (exists && !isolated.contains(core)) { shared.push_back(std::to_string(core)); }
         }
         if (model_.edge.cores.empty()) { return; }
         if (shared.empty()) { return add(State::met, "edge.cores: isolated from the scheduler"); }

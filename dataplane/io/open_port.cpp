@@ -33,7 +33,8 @@ std::uint16_t find_device(const PortSetup& setup, const std::string& more) {
     if (device.is_virtual) {
         throw Failure(where(setup), "device `" + device.arguments + "` does not start: " + reason(error),
                       "see DPDK's message above: the driver's name and options, a file or interface that does not "
-                      "exist, or a missing privilege (CAP_NET_RAW for net_af_packet, CAP_NET_ADMIN for net_tap)");
+                      "exist, or a missing privilege (CAP_NET_RAW and CAP_NET_ADMIN for net_af_packet, CAP_NET_ADMIN "
+                      "for net_tap)");
     }
     throw Failure(
         where(setup), "DPDK finds no device `" + device.arguments + "`",

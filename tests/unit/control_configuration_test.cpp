@@ -231,14 +231,11 @@ TEST_F(Reload, CommandsAnswerInJson) {
     EXPECT_EQ(ports["a0"]["received"], 0);
     EXPECT_EQ(ask(R"({"command":"show","what":"workers"})")["workers"].size(), 2U);
     EXPECT_EQ(ask(R"({"command":"show","what":"sas"})")["sas"].size(), 0U);
-<<<<<<< HEAD
     EXPECT_EQ(ask(R"({"command":"show","what":"neighbours"})")["neighbours"][0]["state"], "reachable");
-=======
     const auto circuit = ask(R"({"command":"show","what":"circuit","name":"contoso/sea"})");
     EXPECT_EQ(circuit["ok"], true);
     EXPECT_EQ(circuit["circuit"]["links"][0]["to_cloud"]["packets"], 3);
     EXPECT_EQ(circuit["circuit"]["links"][0]["port_link"], "up");
->>>>>>> 59c1f16 (Show one circuit, link by link)
     EXPECT_EQ(ask(R"({"command":"reload"})")["ok"], true);
     write("customers: 7\n");
     const auto refused = ask(R"({"command":"reload"})");

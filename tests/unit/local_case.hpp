@@ -105,6 +105,7 @@ class Local : public testing::Test {
             const int device = rte_eth_from_rings(name.c_str(), wire.in.data(), count, wire.out.data(), count, 0);
             ASSERT_GE(device, 0);
             wire.device = static_cast<std::uint16_t>(device);
+            wire.number = std::make_unique<DeviceNumber>(wire.device);
             const rte_eth_conf conf{};
             ASSERT_EQ(rte_eth_dev_configure(wire.device, count, count, &conf), 0);
             for (std::uint16_t queue = 0; queue < count; ++queue) {
@@ -124,8 +125,8 @@ class Local : public testing::Test {
             one.index = i;
             WorkerSetup setup{i, false, {}, {}, handover->all(), rings->way(i, 0)};
             for (std::uint8_t port = 0; port < 2; ++port) {
-                setup.inlets.push_back({wires[port].device, i, port});
-                setup.outlets.push_back({wires[port].device, i, nullptr});
+                setup.inlets.push_back({wires[port].number.get(), i, port});
+                setup.outlets.push_back({wires[port].number.get(), i, nullptr});
             }
             setups.push_back(setup);
         }
@@ -264,6 +265,7 @@ class Local : public testing::Test {
     struct Wire {
         std::vector<rte_ring*> in, out;
         std::uint16_t device = 0;
+        std::unique_ptr<DeviceNumber> number{};
     };
     TscClock clock{0, 0};  // stands still: no bucket fills
     Nanoseconds now = 1'000'000'000;

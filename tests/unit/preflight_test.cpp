@@ -73,14 +73,15 @@ TEST_F(Preflight, NamesEachRemedy) {
     add_port("");
     model_.edge.cores = {100'000};
     const auto found = remedies();
-    ASSERT_EQ(found.size(), 7U);
+    ASSERT_EQ(found.size(), 8U);
     EXPECT_EQ(found[0], "sysctl -w vm.nr_hugepages=512");
     EXPECT_EQ(found[1], "lspci -D lists those there are");
     EXPECT_EQ(found[2], "dpdk-devbind.py --bind=vfio-pci 0000:3b:00.1");
     EXPECT_NE(found[3].find("CAP_NET_RAW"), std::string::npos);
-    EXPECT_NE(found[4].find("iface="), std::string::npos);
-    EXPECT_EQ(found[5], "add `device`: a PCI address or a DPDK device string");
-    EXPECT_EQ(found[6], "lscpu lists the cores");
+    EXPECT_NE(found[4].find("CAP_NET_ADMIN"), std::string::npos);
+    EXPECT_NE(found[5].find("iface="), std::string::npos);
+    EXPECT_EQ(found[6], "add `device`: a PCI address or a DPDK device string");
+    EXPECT_EQ(found[7], "lscpu lists the cores");
 }
 
 TEST_F(Preflight, LooksAtTapsAndPinnedCores) {
