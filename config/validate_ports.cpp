@@ -39,6 +39,17 @@ void check_gateway(const Check& check, const Port& port, const std::optional<Pre
     }
 }
 
+/// AF_XDP keeps 256 octets of every packet buffer for itself; what is longer than the rest is lost by the kernel
+/// without a word. `mtu` octets of IP, 14 of Ethernet and two tags have to fit 1792.
+void check_frame_limit(const Check& check, const Port& port) {
+    if (!port.device.starts_with("net_af_xdp")) return;
+    const std::uint32_t largest = 1792 - 14 - (port.role == Role::access ? 8 : 0);
+    if (port.mtu <= largest) return;
+    check.report.error(
+        check.sources.at(port.place, "mtu"), fmt::format("mtu: {} is more than net_af_xdp carries", port.mtu),
+        fmt::format("write mtu: {} or less, or use net_af_packet or a device that DPDK drives", largest));
+}
+
 /// No two ports with one value of a key.
 template <class Key>
 void check_unique(const Check& check, const Port& port, std::string_view key, const Key& value, Seen<Key>& seen) {
@@ -76,6 +87,7 @@ void validate_ports(const Check& check, const LoadOptions& options) {
         check_gateway(check, port, port.address, port.gateway, "address", "gateway");
         check_gateway(check, port, port.address6, port.gateway6, "address6", "gateway6");
         if (!port.device.empty()) check_unique(check, port, "device", port.device, devices);
+        check_frame_limit(check, port);
         if (port.mac) check_unique(check, port, "mac", port.mac->octets, macs);
         if (port.address) check_unique(check, port, "address", Prefix{Prefix4{port.address->address, 32}}, addresses);
         if (port.address6)

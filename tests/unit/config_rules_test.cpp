@@ -30,6 +30,16 @@ TEST(ConfigRules, Ports) {
         {"gateway is ours",
          {{5, core + ", gateway: 192.0.2.1 }"}},
          {{"5@192.0.2.1 error", "is the edge's own address", "next hop"}}},
+        {"more than AF_XDP carries",
+         {{5,
+           "  c0: { role: core, mtu: 1779, device: \"net_af_xdp0,iface=eth0\", address: 192.0.2.1/24, gateway: "
+           "192.0.2.254 }"}},
+         {{"5@1779 error", "1779 is more than net_af_xdp carries", "write mtu: 1778 or less"}}},
+        {"what AF_XDP carries",
+         {{5,
+           "  c0: { role: core, mtu: 1778, device: \"net_af_xdp0,iface=eth0\", address: 192.0.2.1/24, gateway: "
+           "192.0.2.254 }"}},
+         {}},
         {"gateway of the other family",
          {{5, core + ", gateway: \"2001:db8::1\" }"}},
          {{"5@\"2001 error", "`2001:db8::1` is an IPv6 address", "IPv4"}}},

@@ -1,8 +1,8 @@
 // Packets as octets: from hex, and copies that end where AddressSanitizer looks.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -34,7 +34,7 @@ inline Octets from_hex(std::string_view text) {
 class Cut {
   public:
     Cut(const Octets& octets, std::size_t length) : memory_(new std::uint8_t[length + 1]) {
-        std::memcpy(memory_.get() + 1, octets.data(), length);
+        std::copy_n(octets.begin(), length, memory_.get() + 1);
     }
     [[nodiscard]] const std::uint8_t* data() const { return memory_.get() + 1; }
 
