@@ -11,6 +11,8 @@
 namespace peerlane::dataplane {
 namespace {
 
+static_assert(kQuestionsAtOnce < kFromControl, "no question of a tick is lost for want of room");
+
 constexpr Mac kEverybody{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 
 bool is_four(Ip6 address) noexcept {

@@ -111,6 +111,7 @@ std::uint32_t poll_control(Worker& worker, const WorkerSetup& setup, FromControl
     if (setup.local.in == nullptr) { return 0; }
     const auto start = rte_rdtsc();
     Note like;
+    worker.burst.vouched = false;
     const auto count = from.take(setup.local.in, worker.burst, like);
     if (count == 0) [[likely]] { return 0; }
     if (like.kind == Note::Kind::own) {

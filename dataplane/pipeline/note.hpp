@@ -21,7 +21,6 @@ struct Note {
     } kind = Kind::punted;
     std::uint8_t port = 0;    // it came in by; own: it leaves by
     std::uint8_t worker = 0;  // that had it
-    bool from_tunnel = false;
     // Held on its way from a tunnel: what it was opened as. It begins again at find_tunnel.
     std::uint16_t protocol = 0;          // of GRE
     std::uint16_t offset = 0, left = 0;  // of the inner packet: from the start of the buffer; octets
@@ -49,7 +48,6 @@ inline Note& note_of(const rte_mbuf* mbuf) noexcept {
     note->kind = Note::Kind::held;
     note->port = burst.port;
     note->worker = static_cast<std::uint8_t>(worker.index);
-    note->from_tunnel = from_tunnel;
     note->word = word;
     if (!from_tunnel) { return true; }
     note->protocol = burst.type[slot];
