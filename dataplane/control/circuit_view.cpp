@@ -49,6 +49,7 @@ std::vector<std::string> close_names(const Names& names, std::string_view name) 
     const auto kept = std::min(close.size(), kCloseNames);
     std::partial_sort(close.begin(), close.begin() + static_cast<std::ptrdiff_t>(kept), close.end());
     std::vector<std::string> found;
+    found.reserve(kept);
     for (std::size_t i = 0; i < kept; ++i) { found.push_back(std::move(std::get<1>(close[i]))); }
     return found;
 }
@@ -115,6 +116,7 @@ std::expected<const Names::Circuit*, std::string> find_circuit(const Names& name
             close.empty() ? "`show circuits` lists them" : fmt::format("did you mean {}?", fmt::join(close, ", "))));
     }
     std::vector<std::string> labels;
+    labels.reserve(found.size());
     for (const auto* one : found) { labels.push_back(label(*one)); }
     const bool more = labels.size() > kCloseNames;
     labels.resize(std::min(labels.size(), kCloseNames));

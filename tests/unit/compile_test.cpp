@@ -161,7 +161,9 @@ TEST_F(Compile, MacsOfDevicesAndOfReplay) {
     EXPECT_EQ(to_string(replay->ports[1].mac_address), "02:00:00:00:00:01");
     EXPECT_EQ(replay->ports[1].mac_mask, 0U) << "any is ours";
     CompileOptions live;
-    live.device_macs = {*parse_mac("02:00:00:00:0a:00"), *parse_mac("02:00:00:00:0a:01")};
+    live.device_macs = {*parse_mac("02:00:00:00:0a:00"), *parse_mac("02:00:00:00:0a:01"),
+                        *parse_mac("02:00:00:00:0a:02")};
+    ASSERT_EQ(live.device_macs.size(), loaded.model.ports.size());
     const auto run = compile(loaded.model, state_, nullptr, live);
     EXPECT_EQ(to_string(run->ports[1].mac_address), "02:00:00:00:0a:01");
     EXPECT_EQ(run->ports[1].mac, 0x010a'0000'0002U);
