@@ -213,8 +213,12 @@ void close_port(Port& port) noexcept {
     port.open = false;
     port.number->store(kNoDevice, std::memory_order_release);
     port.steering.reset();  // before the driver takes off whatever program it finds
-    rte_eth_dev_stop(port.device);
-    rte_eth_dev_close(port.device);
+    if (is_memif(port.setup.device)) {
+        close_memif(port.device);
+    } else {
+        rte_eth_dev_stop(port.device);
+        rte_eth_dev_close(port.device);
+    }
     if (known && port.setup.device.is_virtual) { rte_dev_remove(info.device); }
     port.membership.reset();
 }

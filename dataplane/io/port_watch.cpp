@@ -23,6 +23,7 @@ bool PortWatch::tick(Nanoseconds now) {
 /// Whether packets can pass.
 bool PortWatch::look(std::size_t index, Nanoseconds now) {
     const Port& port = ports_.all()[index];
+    if (is_memif_client(port.setup.device)) { return look_at_memif_client(index, now); }
     if (port.interface == 0) { return Ports::link(port).up; }
     if (!Ports::is_open(port)) {
         if (now - tried_[index] < kRetry || !attach(index, now)) { return false; }
@@ -37,6 +38,18 @@ bool PortWatch::look(std::size_t index, Nanoseconds now) {
     return false;
 }
 
+bool PortWatch::look_at_memif_client(std::size_t index, Nanoseconds now) {
+    const Port& port = ports_.all()[index];
+    const bool up = Ports::is_open(port) && Ports::link(port).up;
+    const bool due = reconnections_[index].due(port.setup.device, up, now);
+    reasons_[index] = up || reconnections_[index].served() ? "" : "no memif server listens";
+    if (due) {
+        if (Ports::is_open(port)) { detach(index); }
+        attach(index, now);
+    }
+    return up;
+}
+
 void PortWatch::detach(std::size_t index) {
     ports_.take(index);
     publication_.wait_for_quiet();
@@ -45,9 +58,9 @@ void PortWatch::detach(std::size_t index) {
 
 bool PortWatch::attach(std::size_t index, Nanoseconds now) {
     const Port& port = ports_.all()[index];
-    // Some drivers make their interface, the others need one.
-    const bool makes = port.driver == "net_tap";
-    if (!makes && look_at_interface(port.interface_name).index == 0) { return false; }
+    // Some drivers make their interface, others need one.
+    const bool needs = port.interface != 0 && port.driver != "net_tap";
+    if (needs && look_at_interface(port.interface_name).index == 0) { return false; }
     tried_[index] = now;
     try {
         ports_.reopen(index);

@@ -1,9 +1,11 @@
-// Links followed, and devices whose interface went away taken out of the workers' hands and opened again.
+// Links followed, and devices whose interface or memif server went away taken out of the workers' hands and opened
+// again.
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "dataplane/io/memif.hpp"
 #include "dataplane/io/port.hpp"
 #include "dataplane/io/publication.hpp"
 #include "lib/base/types.hpp"
@@ -28,6 +30,7 @@ class PortWatch {
 
   private:
     bool look(std::size_t index, Nanoseconds now);
+    bool look_at_memif_client(std::size_t index, Nanoseconds now);
     void detach(std::size_t index);
     bool attach(std::size_t index, Nanoseconds now);
 
@@ -36,6 +39,7 @@ class PortWatch {
     std::vector<bool> up_ = std::vector<bool>(ports_.all().size());
     std::vector<std::string> reasons_ = std::vector<std::string>(ports_.all().size());
     std::vector<Nanoseconds> tried_ = std::vector<Nanoseconds>(ports_.all().size());
+    std::vector<Reconnection> reconnections_ = std::vector<Reconnection>(ports_.all().size());
     Nanoseconds looked_ = 0;
     bool first_ = true;
 };

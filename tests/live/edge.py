@@ -81,8 +81,9 @@ def wait_until(what, done, patience=PATIENCE):
 class Edge:
     """`peerlane run`, started on entry and killed on exit if it still lives."""
 
-    def __init__(self, program, directory, model):
+    def __init__(self, program, directory, model, before=()):
         self.program = program
+        self.before = before  # a command that runs it
         self.directory = Path(directory)
         self.file = self.directory / "edge.yaml"
         self.model = model
@@ -96,7 +97,7 @@ class Edge:
 
     def __enter__(self):
         with self.log_file.open("w") as log:
-            self.process = subprocess.Popen([self.program, "run", "--config", str(self.file)],
+            self.process = subprocess.Popen([*self.before, self.program, "run", "--config", str(self.file)],
                                             stdout=subprocess.PIPE, stderr=log, text=True)
         wait_until("the edge runs", lambda: "edge live runs" in self.log() or self.process.poll() is not None)
         assert self.process.poll() is None, self.log()

@@ -1,4 +1,4 @@
-"""The other end of a memif port, as a client: enough of the protocol to connect, to exchange frames, and to die."""
+"""The other end of a memif port: enough of the protocol to connect, to exchange frames as a client, and to die."""
 
 import array
 import mmap
@@ -11,7 +11,7 @@ from edge import PATIENCE, wait_until
 VERSION = 0x0200
 COOKIE = 0x3E31F20
 MESSAGE = 128  # octets
-ACK, INIT, ADD_REGION, ADD_RING, CONNECT, CONNECTED = 1, 3, 4, 5, 6, 7
+ACK, HELLO, INIT, ADD_REGION, ADD_RING, CONNECT, CONNECTED = 1, 2, 3, 4, 5, 6, 7
 LOG2_SLOTS = 8
 SLOTS = 1 << LOG2_SLOTS
 BUFFER = 2048
@@ -100,3 +100,46 @@ class MemifPeer:
         self.memory.close()
         for file in self.files:
             os.close(file)
+
+
+class MemifServer:
+    """Listens when made; a client finds a server that greets, agrees to everything, and reads no ring."""
+
+    def __init__(self, path):
+        self.path = path
+        if os.path.exists(path):
+            os.unlink(path)  # of one that died
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.listener.settimeout(PATIENCE)
+        self.listener.bind(path)
+        self.listener.listen(1)
+        self.control = None
+
+    def accept(self):
+        self.control = self.listener.accept()[0]
+        self.control.settimeout(PATIENCE)
+
+    def greet(self):
+        self.say(HELLO, struct.pack("=32sHHHHHB", b"server", VERSION, VERSION, 1, 0, 0, 10))
+
+    def say(self, kind, body=b""):
+        message = struct.pack("=H", kind) + body
+        self.control.send(message + bytes(MESSAGE - len(message)))
+
+    def answer(self, most=None):
+        """Until the client is connected, or `most` of its messages. Returns whether it is."""
+        while most is None or most > 0:
+            kind = struct.unpack_from("=H", self.control.recv(MESSAGE))[0]
+            if kind == CONNECT:
+                self.say(CONNECTED, b"server")
+                return True
+            assert kind in (INIT, ADD_REGION, ADD_RING), kind
+            self.say(ACK)
+            most = None if most is None else most - 1
+        return False
+
+    def die(self):
+        """As a process does that is killed: its socket's name stays."""
+        for end in (self.control, self.listener):
+            if end is not None:
+                end.close()
