@@ -1,7 +1,6 @@
 #include "dataplane/control/preflight.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <net/if.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -9,13 +8,14 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <set>
 
 #include "config/derive.hpp"
+#include "dataplane/control/preflight_cores.hpp"
 #include "dataplane/control/sa_upkeep.hpp"
 #include "dataplane/io/device.hpp"
 #include "dataplane/io/failure.hpp"
 #include "dataplane/io/steering.hpp"
+#include "dataplane/tables/compile_parts.hpp"
 #include "lib/ipsec/locked_memory.hpp"
 #include "lib/steer/needs.hpp"
 #include "lib/table/tunnel_table.hpp"
@@ -24,7 +24,6 @@ namespace peerlane::dataplane {
 namespace {
 
 namespace fs = std::filesystem;
-using State = Need::State;
 
 // linux/capability.h
 struct Capability {
@@ -34,7 +33,7 @@ struct Capability {
 constexpr Capability kNetAdmin{12, "CAP_NET_ADMIN"};
 constexpr Capability kNetRaw{13, "CAP_NET_RAW"};
 constexpr Capability kIpcLock{14, "CAP_IPC_LOCK"};
-constexpr Capability kBpf{39, "CAP_BPF"};
+constexpr Capability kSysAdmin{21, "CAP_SYS_ADMIN"};
 
 std::string first_line(const fs::path& file) {
     std::ifstream in(file);
@@ -59,13 +58,16 @@ class Preflight {
             device(port);
             local_delivery(port);
         }
-        cores();
+        look_at_cores(model_, root_, needs_);
         directory(State::missing, "the control socket", fs::path(model_.edge.socket).parent_path());
+        locked_memory();
         associations();
         return std::move(needs_);
     }
 
   private:
+    using State = Need::State;
+
     void add(State state, std::string what, std::string remedy = {}) {
         needs_.push_back({state, std::move(what), std::move(remedy)});
     }
@@ -115,8 +117,8 @@ class Preflight {
         if (packet || (xdp && !steered)) { capability(port, kNetRaw); }
         if (packet || tap || (xdp && !steered)) { capability(port, kNetAdmin); }
         if (xdp && !steered) {
-            capability(port, kBpf);
             capability(port, kIpcLock);
+            capability(port, kSysAdmin);  // of which CAP_BPF is a part
         }
         if (packet || (xdp && !steered)) { interface(port, argument(port.device, "iface")); }
         if (steered) { steering(port, *steered); }
@@ -147,6 +149,12 @@ class Preflight {
         std::vector<Ip6> own;
         if (port.address) { own.push_back({0, table::mapped(port.address->address)}); }
         if (port.address6) { own.push_back(port.address6->address); }
+        config::each_network(model_, [&](const config::VirtualNetwork& network) {
+            const auto at = config::core_port_of(model_, network.tunnel.local);
+            if (at && &model_.ports[*at] == &port) { own.push_back(mapped(network.tunnel.local)); }
+        });
+        std::ranges::sort(own);
+        own.erase(std::ranges::unique(own).begin(), own.end());
         for (const auto& problem : steer::steering_needs(name, port.role == config::Role::access, own)) {
             add(problem.fatal ? State::missing : State::degraded, fmt::format("port {}: {}", port.name, problem.what),
                 problem.remedy);
@@ -167,8 +175,34 @@ class Preflight {
             return add(State::missing, fmt::format("port {}: {} is bound to `{}`", port.name, address, driver),
                        fmt::format("dpdk-devbind.py --bind=vfio-pci {}", address));
         }
+        const auto before = needs_.size();
+        if (driver == "vfio-pci") { group(port, address); }
+        if (driver.find("uio") != std::string::npos) { uio(port, driver); }
+        if (driver.starts_with("mlx")) { capability(port, kNetRaw); }
         capability(port, kIpcLock);
-        add(State::met, fmt::format("port {}: {} ({})", port.name, address, driver));
+        if (needs_.size() == before) { add(State::met, fmt::format("port {}: {} ({})", port.name, address, driver)); }
+    }
+
+    /// vfio-pci: the device's group is a file that has to be opened.
+    void group(const config::Port& port, const std::string& address) {
+        std::error_code none;
+        const auto link = fs::read_symlink(root_ + "/sys/bus/pci/devices/" + address + "/iommu_group", none);
+        if (none) {
+            return add(
+                State::missing, fmt::format("port {}: {} is in no IOMMU group", port.name, address),
+                "intel_iommu=on or amd_iommu=on on the kernel's command line, and VT-d or AMD-Vi in the firmware");
+        }
+        const auto file = root_ + "/dev/vfio/" + link.filename().string();
+        if (access(file.c_str(), R_OK | W_OK) == 0) { return; }
+        add(State::missing, fmt::format("port {}: {} cannot be opened", port.name, file),
+            fmt::format("chown to the edge's user: {} (a udev rule: SUBSYSTEM==\"vfio\", OWNER=\"peerlane\")", file));
+    }
+
+    /// Without an IOMMU the device is told physical addresses, which the kernel tells nobody but root.
+    void uio(const config::Port& port, const std::string& driver) {
+        if ((capabilities_ >> kSysAdmin.bit & 1U) != 0) { return; }
+        add(State::missing, fmt::format("port {}: {} needs CAP_SYS_ADMIN", port.name, driver),
+            "bind the device to vfio-pci, which does not");
     }
 
     static std::string argument(const std::string& device, const std::string& name) {
@@ -194,72 +228,43 @@ class Preflight {
             "name a readable capture with rx_pcap=");
     }
 
-    void cores() {
-        const auto online = static_cast<std::uint32_t>(sysconf(_SC_NPROCESSORS_ONLN));
-        for (const auto core : model_.edge.cores) {
-            if (core < static_cast<std::uint32_t>(sysconf(_SC_NPROCESSORS_CONF))) { continue; }
-            add(State::missing, fmt::format("edge.cores: there is no core {}", core), "lscpu lists the cores");
+    /// Keys; and the rings that net_af_packet shares with the kernel, one after the other, as the kernel does not count
+    /// them once they are mapped.
+    void locked_memory() {
+        std::size_t octets = 0;
+        for (const auto& port : model_.ports) {
+            if (!port.device.starts_with("net_af_packet")) { continue; }
+            const auto option = [&](const char* name, std::size_t preset) {
+                const auto text = argument(port.device, name);
+                return text.empty() ? preset : std::strtoull(text.c_str(), nullptr, 10);
+            };
+            octets = std::max<std::size_t>(octets, 2 * option("framesz", 2048) * option("framecnt", 512));
         }
-        isolation();
-        if (model_.edge.workers <= online) {
-            return add(State::met, fmt::format("cores: {} for {} workers", online, model_.edge.workers));
+        const auto keys = keys_in_use();
+        octets += ipsec::locked_octets(2 * keys);  // old and new, while keys are changed
+        if (octets == 0) { return; }
+        rlimit limit{};
+        getrlimit(RLIMIT_MEMLOCK, &limit);
+        const bool unlimited = (capabilities_ >> kIpcLock.bit & 1U) != 0 || limit.rlim_cur == RLIM_INFINITY;
+        if (unlimited || limit.rlim_cur >= octets) {
+            return add(State::met, fmt::format("locked memory: {} kB", octets / 1024));
         }
-        add(State::degraded, fmt::format("cores: {} workers share {} cores", model_.edge.workers, online),
-            fmt::format("edge.workers: {}", online));
+        add(State::missing,
+            fmt::format("locked memory: {} kB are needed, {} kB are allowed", octets / 1024, limit.rlim_cur / 1024),
+            "LimitMEMLOCK=infinity in the unit file, or ulimit -l unlimited");
     }
 
-    /// Whether the scheduler keeps off the cores that workers are pinned to.
-    void isolation() {
-        std::vector<std::string> shared;
-        const auto isolated = core_list(first_line(root_ + "/sys/devices/system/cpu/isolated"));
-        for (const auto core : model_.edge.cores) {
-            const bool exists = core < static_cast<std::uint32_t>(sysconf(_SC_NPROCESSORS_CONF));
-            if (exists && !isolated.contains(core)) { shared.push_back(std::to_string(core)); }
-        }
-        if (model_.edge.cores.empty()) { return; }
-        if (shared.empty()) { return add(State::met, "edge.cores: isolated from the scheduler"); }
-        const auto list = fmt::format("{}", fmt::join(model_.edge.cores, ","));
-        add(State::degraded,
-            fmt::format("edge.cores: the scheduler may put others on core {}", fmt::join(shared, ", ")),
-            fmt::format("isolcpus={} nohz_full={} on the kernel's command line", list, list));
-    }
-
-    /// "2-3,6" as numbers.
-    static std::set<std::uint32_t> core_list(const std::string& text) {
-        std::set<std::uint32_t> cores;
-        for (const char* at = text.c_str(); *at != 0;) {
-            char* end = nullptr;
-            const auto first = std::strtoul(at, &end, 10);
-            if (end == at) { break; }
-            auto last = first;
-            if (*end == '-') { last = std::strtoul(end + 1, &end, 10); }
-            for (auto core = first; core <= last && core < 4096; ++core) {
-                cores.insert(static_cast<std::uint32_t>(core));
-            }
-            at = *end == ',' ? end + 1 : end;
-        }
-        return cores;
-    }
-
-    /// What security associations need: sequence numbers on disk, keys in locked memory.
-    void associations() {
+    std::size_t keys_in_use() const {
         std::size_t keys = 0;
         config::each_network(model_, [&](const config::VirtualNetwork& network) {
             if (network.ipsec) { keys += network.ipsec->outbound.size() + network.ipsec->inbound.size(); }
         });
-        if (keys == 0) { return; }
-        const auto needed = ipsec::locked_octets(2 * keys);  // old and new, while keys are changed
-        rlimit limit{};
-        getrlimit(RLIMIT_MEMLOCK, &limit);
-        const bool unlimited = (capabilities_ >> kIpcLock.bit & 1U) != 0 || limit.rlim_cur == RLIM_INFINITY;
-        if (unlimited || limit.rlim_cur >= needed) {
-            add(State::met, fmt::format("locked memory: {} kB for {} keys", needed / 1024, keys));
-        } else {
-            add(State::missing,
-                fmt::format("locked memory: {} kB are needed for {} keys, {} kB are allowed", needed / 1024, keys,
-                            limit.rlim_cur / 1024),
-                "LimitMEMLOCK=infinity in the unit file, or ulimit -l unlimited");
-        }
+        return keys;
+    }
+
+    /// Sequence numbers on disk.
+    void associations() {
+        if (keys_in_use() == 0) { return; }
         if (const auto obstacle = SaStore::obstacle(model_.edge.state_dir)) {
             add(needs_store(model_) ? State::missing : State::degraded, obstacle->problem, obstacle->remedy);
         } else {

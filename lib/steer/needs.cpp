@@ -20,8 +20,6 @@
 namespace peerlane::steer {
 namespace {
 
-constexpr const char* kElse = "set `steering: false` for the port, or use net_af_packet";
-
 struct Capability {
     unsigned bit;
     const char* name;
@@ -43,7 +41,8 @@ void capabilities(std::vector<Problem>& found) {
     std::string names;
     const auto mine = effective_capabilities();
     for (const auto& one : kNeeded) {
-        if ((mine >> one.bit & 1U) == 0) { names += (names.empty() ? "" : " ") + std::string(one.name); }
+        const bool part = one.bit == CAP_BPF && (mine >> CAP_SYS_ADMIN & 1U) != 0;
+        if ((mine >> one.bit & 1U) == 0 && !part) { names += (names.empty() ? "" : " ") + std::string(one.name); }
     }
     if (!names.empty()) {
         found.push_back(

@@ -17,8 +17,6 @@
 namespace peerlane::steer {
 namespace {
 
-constexpr const char* kElse = "set `steering: false` for the port, or use net_af_packet";
-
 constexpr std::array<std::string_view, STEER_VERDICTS> kNames{
     "to_peering", "to_address",    "to_arp",         "to_solicited_node", "untagged",  "unknown_vlan",
     "tagged",     "other_address", "other_protocol", "truncated",         "no_socket", "not_ready",

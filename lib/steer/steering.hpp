@@ -19,6 +19,8 @@
 namespace peerlane::steer {
 
 inline constexpr const char* kProgram = "peerlane_steer";
+/// The remedy where nothing else helps.
+inline constexpr const char* kElse = "set `steering: false` for the port, or use net_af_packet";
 
 /// What steering cannot do, and the remedy. Thrown.
 struct SteeringError : std::runtime_error {

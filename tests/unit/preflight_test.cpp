@@ -22,6 +22,9 @@ class Preflight : public testing::Test {
         model_.edge.state_dir = (root_ / "state").string();
         write("proc/self/status", "Name:\tx\nCapEff:\t000001ffffffffff\n");
         write("sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "512\n");
+        model_.edge.cores = {0};
+        write("sys/devices/system/cpu/isolated", "0,2-3\n");
+        write("sys/devices/system/cpu/nohz_full", "0,2-3\n");
     }
     void TearDown() override { fs::remove_all(root_); }
 
@@ -34,6 +37,9 @@ class Preflight : public testing::Test {
         fs::create_directories(device);
         fs::create_directories(root_ / "drivers" / driver);
         fs::create_symlink(root_ / "drivers" / driver, device / "driver");
+        if (driver != "vfio-pci") { return; }
+        fs::create_symlink("../../../kernel/iommu_groups/7", device / "iommu_group");
+        write("dev/vfio/7", "");
     }
     void add_port(const std::string& device) {
         auto& port = model_.ports.emplace_back();
@@ -87,19 +93,68 @@ TEST_F(Preflight, NamesEachRemedy) {
 TEST_F(Preflight, LooksAtTapsAndPinnedCores) {
     add_port("net_null0");
     model_.ports[0].tap = "pl0";
-    model_.edge.cores = {0};
     model_.edge.workers = 1;
+    for (const auto* file : {"isolated", "nohz_full"}) {
+        write(std::string("sys/devices/system/cpu/") + file, "2-3\n");
+    }
+    write("sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "powersave\n");
     auto found = remedies();
-    ASSERT_EQ(found.size(), 2U);
+    ASSERT_EQ(found.size(), 4U);
     EXPECT_NE(found[0].find("modprobe tun"), std::string::npos) << found[0];
-    EXPECT_EQ(found[1], "isolcpus=0 nohz_full=0 on the kernel's command line");
+    EXPECT_EQ(found[1], "isolcpus=0 on the kernel's command line");
+    EXPECT_EQ(found[2], "nohz_full=0 on the kernel's command line");
+    EXPECT_EQ(found[3], "cpupower -c 0 frequency-set -g performance");
     write("dev/net/tun", "");
-    write("sys/devices/system/cpu/isolated", "0,2-3\n");
+    for (const auto* file : {"isolated", "nohz_full"}) {
+        write(std::string("sys/devices/system/cpu/") + file, "0,2-3\n");
+    }
+    write("sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "performance\n");
     EXPECT_EQ(remedies(), std::vector<std::string>{});
     write("proc/self/status", "CapEff:\t0000000000000000\n");
     found = remedies();
     ASSERT_EQ(found.size(), 1U);
     EXPECT_NE(found[0].find("CAP_NET_ADMIN"), std::string::npos) << found[0];
+}
+
+TEST_F(Preflight, TwoThreadsOfOneCore) {
+    add_port("net_null0");
+    model_.edge.workers = 2;
+    model_.edge.cores = {0, 1};
+    write("sys/devices/system/cpu/isolated", "0-1\n");
+    write("sys/devices/system/cpu/nohz_full", "0-1\n");
+    for (const auto* core : {"0", "1"}) {
+        write("sys/devices/system/cpu/cpu" + std::string(core) + "/topology/thread_siblings_list", "0-1\n");
+    }
+    EXPECT_EQ(remedies(), std::vector<std::string>{"lscpu -e shows which belong together; name one of each core"});
+}
+
+TEST_F(Preflight, WorkersWithoutCores) {
+    add_port("net_null0");
+    model_.edge.cores = {};
+    EXPECT_EQ(remedies(), std::vector<std::string>{"edge.cores: [N], one for each worker; or edge.idle: sleep"});
+    model_.edge.idle = config::Idle::sleep;
+    EXPECT_EQ(remedies(), std::vector<std::string>{});
+}
+
+TEST_F(Preflight, AGroupThatIsNotTheUsers) {
+    bind("0000:3b:00.0", "vfio-pci");
+    add_port("3b:00.0");
+    fs::remove(root_ / "dev/vfio/7");
+    auto found = remedies();
+    ASSERT_EQ(found.size(), 1U);
+    EXPECT_NE(found[0].find("/dev/vfio/7 (a udev rule"), std::string::npos) << found[0];
+    fs::remove(root_ / "sys/bus/pci/devices/0000:3b:00.0/iommu_group");
+    found = remedies();
+    ASSERT_EQ(found.size(), 1U);
+    EXPECT_NE(found[0].find("intel_iommu=on"), std::string::npos) << found[0];
+}
+
+TEST_F(Preflight, UioIsForRoot) {
+    bind("0000:3b:00.0", "uio_pci_generic");
+    add_port("3b:00.0");
+    EXPECT_EQ(remedies(), std::vector<std::string>{});
+    write("proc/self/status", "CapEff:\t0000000000004000\n");  // CAP_IPC_LOCK
+    EXPECT_EQ(remedies(), std::vector<std::string>{"bind the device to vfio-pci, which does not"});
 }
 
 TEST_F(Preflight, SaysHowEachLineStands) {

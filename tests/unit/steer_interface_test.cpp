@@ -93,8 +93,10 @@ TEST_F(Interfaces, Capabilities) {
                                                        {CAP_NET_RAW, "XDP needs CAP_NET_RAW"},
                                                        {CAP_BPF, "XDP needs CAP_BPF"},
                                                        {CAP_IPC_LOCK, "XDP needs CAP_IPC_LOCK"}};
+    auto own = all;
+    own[CAP_SYS_ADMIN / 32].effective &= ~(1U << CAP_SYS_ADMIN % 32);  // CAP_BPF is a part of it
     for (const auto& [bit, text] : needed) {
-        auto fewer = all;
+        auto fewer = own;
         fewer[bit / 32].effective &= ~(1U << bit % 32);
         ASSERT_EQ(syscall(SYS_capset, &header, fewer.data()), 0);
         const auto needs = steering_needs("t0", true);
