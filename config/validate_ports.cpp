@@ -1,7 +1,11 @@
 // Rules for the edge and its ports.
 #include <fmt/format.h>
 
+#include <bit>
+#include <cstdlib>
+#include <optional>
 #include <set>
+#include <string>
 
 #include "config/validate.hpp"
 
@@ -39,15 +43,37 @@ void check_gateway(const Check& check, const Port& port, const std::optional<Pre
     }
 }
 
-/// AF_XDP keeps 256 octets of every packet buffer for itself; what is longer than the rest is lost by the kernel
-/// without a word. `mtu` octets of IP, 14 of Ethernet and two tags have to fit 1792.
+/// What one driver carries and how it could be more.
+struct FrameLimit {
+    std::uint32_t mtu;
+    std::string more;
+};
+
+/// Some drivers lose what is longer without a word.
+std::optional<FrameLimit> frame_limit(const Port& port) {
+    const std::string& device = port.device;
+    // A buffer is at most a page of 4096 octets; what is in front of the packet and behind it in one takes 796.
+    if (device.starts_with("net_af_xdp")) return FrameLimit{3300, "use net_af_packet or a device that DPDK drives"};
+    if (!device.starts_with("net_af_packet")) return std::nullopt;
+    // In a frame of its ring, 80 octets before the packet are the kernel's and Ethernet's, and the inner tag is part of
+    // what it takes for the packet.
+    constexpr std::uint32_t kFrame = 2048, kBlock = 4096;
+    const std::uint32_t before = 80 + (port.role == Role::access ? 4 : 0);
+    const auto at = device.find(",framesz=");
+    const auto frame = at == std::string::npos ? kFrame : std::strtoul(device.c_str() + at + 9, nullptr, 10);
+    const auto enough = std::bit_ceil(port.mtu + before);
+    return FrameLimit{static_cast<std::uint32_t>(frame > before ? frame - before : 0),
+                      enough > kBlock ? fmt::format("append ,framesz={0},blocksz={0} to the device", enough)
+                                      : fmt::format("append ,framesz={} to the device", enough)};
+}
+
 void check_frame_limit(const Check& check, const Port& port) {
-    if (!port.device.starts_with("net_af_xdp")) return;
-    const std::uint32_t largest = 1792 - 14 - (port.role == Role::access ? 8 : 0);
-    if (port.mtu <= largest) return;
-    check.report.error(
-        check.sources.at(port.place, "mtu"), fmt::format("mtu: {} is more than net_af_xdp carries", port.mtu),
-        fmt::format("write mtu: {} or less, or use net_af_packet or a device that DPDK drives", largest));
+    const auto limit = frame_limit(port);
+    if (!limit || port.mtu <= limit->mtu) return;
+    const auto driver = port.device.substr(0, port.device.find_first_of("0123456789,"));
+    check.report.error(check.sources.at(port.place, "mtu"),
+                       fmt::format("mtu: {} is more than {} carries", port.mtu, driver),
+                       fmt::format("write mtu: {} or less, or {}", limit->mtu, limit->more));
 }
 
 /// No two ports with one value of a key.

@@ -22,6 +22,11 @@ unsigned buffers(unsigned rx_queues, unsigned tx_queues, unsigned workers) {
            workers * (kPoolCache * 3 / 2 + kBurst * (kExtraPieces + 2));
 }
 
+/// AF_XDP: of each buffer the kernel keeps so many octets in front of the frame (linux/bpf.h: XDP_PACKET_HEADROOM).
+unsigned margin(const PortSetup& setup) {
+    return setup.device.is_virtual && setup.device.name.starts_with("net_af_xdp") ? 256 : 0;
+}
+
 }  // namespace
 
 Ports::Ports(const std::vector<PortSetup>& setups, unsigned workers) : workers_(workers) {
@@ -34,7 +39,7 @@ Ports::Ports(const std::vector<PortSetup>& setups, unsigned workers) : workers_(
         for (std::size_t i = 0; i < ports_.size(); ++i) {
             Port& port = ports_[i];
             port.pool = make_pool("port" + std::to_string(i), buffers(port.rx_queues, tx_queues, workers),
-                                  port.setup.mtu, kPoolCache);
+                                  port.setup.mtu, kPoolCache, margin(port.setup));
             start_port(port, static_cast<std::uint8_t>(i));
         }
     } catch (...) {
@@ -89,7 +94,8 @@ std::size_t Ports::megabytes(const std::vector<PortSetup>& setups, unsigned work
     std::size_t octets = 0;
     const auto queues = static_cast<unsigned>(setups.size()) * workers;
     for (const auto& setup : setups) {
-        const std::size_t each = std::max<std::size_t>(setup.mtu, RTE_MBUF_DEFAULT_DATAROOM) + kOverhead;
+        const std::size_t each =
+            std::max<std::size_t>(setup.mtu + margin(setup), RTE_MBUF_DEFAULT_DATAROOM) + kOverhead;
         octets += each * buffers(std::max<unsigned>(workers, kMaxPlainQueues), queues, workers);
     }
     return kBase + octets / (std::size_t{1} << 20U) * 5 / 4;

@@ -99,6 +99,42 @@ def to_each_its_own(program, directory):
         assert xdp_of("a0") is None and xdp_of("c0") is None
 
 
+def the_largest_frames(program, directory):
+    """What `check` allows is carried, to the octet."""
+    model = steered(directory)
+    inside = 3300 - 28  # IPv4, GRE with a key
+    model["ports"]["core0"]["mtu"] = 3300
+    model["ports"]["access0"]["mtu"] = inside
+    with access_tap() as access, core_tap() as core, Edge(program, directory, model) as edge:
+        for size in (1514, inside - 1, inside):
+            access.send(from_customer(100, size, size))
+            got = to_core(core.receive(lambda frame: frame[:6] == octets(GATEWAY)), size)
+            assert got == (0x2A01, size), got
+            core.send(from_cloud(0x2A01, size, size))
+            got = to_access(access.receive(lambda frame: frame[:6] == octets(ROUTER)), size)
+            assert got == (100, size), got
+        assert edge.show("drops") == {}, edge.show("drops")
+        check_conservation(edge.show("ports"))
+        edge.end()
+
+
+def a_driver_without_xdp(program, directory):
+    """The kernel steers in its place, more slowly; `show ports` says so. A bridge is such an interface."""
+    with access_tap() as access, Tap("t0", GATEWAY) as core:
+        for command in (f"link add c0 address {EDGE_C} type bridge", "link set t0 master c0", "link set c0 up"):
+            subprocess.run(["ip", *command.split()], check=True)
+        with Edge(program, directory, steered(directory)) as edge:
+            wait_until("the bridge is up", lambda: edge.show("ports")["core0"]["link"] == "up")
+            for number in range(5):
+                forwards(access, core, 100, 0x2A01, number)
+            xdp = edge.show("ports")["core0"]["xdp"]
+            assert (xdp["mode"], xdp["copy"]) == ("generic", "copy"), xdp
+            assert xdp["verdicts"]["to_address"] == 5, xdp
+            edge.end()
+        assert xdp_of("c0") is None
+        subprocess.run(["ip", "link", "del", "c0"], check=True)
+
+
 def reload_moves_a_vlan(program, directory):
     model = steered(directory)
     with access_tap() as access, core_tap() as core, Edge(program, directory, model) as edge:
@@ -200,8 +236,9 @@ def an_interface_goes(program, directory):
 def clear_refusals(program, directory):
     model = steered(directory)
     with access_tap() as access, core_tap():
-        for capability, name in (("bpf", "CAP_BPF"), ("net_admin", "CAP_NET_ADMIN"), ("net_raw", "CAP_NET_RAW")):
-            said = refused(program, directory, model, "setpriv", "--bounding-set", f"-{capability}")
+        for without, name in (("-bpf,-sys_admin", "CAP_BPF"), ("-net_admin", "CAP_NET_ADMIN"),
+                              ("-net_raw", "CAP_NET_RAW")):
+            said = refused(program, directory, model, "setpriv", "--bounding-set", without)
             assert "port access0" in said and f"XDP needs {name}" in said and "AmbientCapabilities" in said, said
         subprocess.run(["ip", "address", "add", "192.0.2.1/24", "dev", "c0"], check=True)
         said = refused(program, directory, model)
@@ -227,5 +264,5 @@ def without_steering(program, directory):
 
 
 own_network()
-main(to_each_its_own, reload_moves_a_vlan, nothing_is_left, another_program, an_interface_goes, clear_refusals,
-     without_steering)
+main(to_each_its_own, the_largest_frames, a_driver_without_xdp, reload_moves_a_vlan, nothing_is_left, another_program,
+     an_interface_goes, clear_refusals, without_steering)

@@ -32,12 +32,27 @@ TEST(ConfigRules, Ports) {
          {{"5@192.0.2.1 error", "is the edge's own address", "next hop"}}},
         {"more than AF_XDP carries",
          {{5,
-           "  c0: { role: core, mtu: 1779, device: \"net_af_xdp0,iface=eth0\", address: 192.0.2.1/24, gateway: "
+           "  c0: { role: core, mtu: 3301, device: \"net_af_xdp0,iface=eth0\", address: 192.0.2.1/24, gateway: "
            "192.0.2.254 }"}},
-         {{"5@1779 error", "1779 is more than net_af_xdp carries", "write mtu: 1778 or less"}}},
+         {{"5@3301 error", "3301 is more than net_af_xdp carries", "write mtu: 3300 or less"}}},
+        {"more than a packet socket's frames carry",
+         {{3, "  a0: { role: access, mtu: 1965, device: \"net_af_packet0,iface=eth0\" }"}},
+         {{"3@1965 error", "1965 is more than net_af_packet carries",
+           "write mtu: 1964 or less, or append ,framesz=4096 to the device"}}},
+        {"jumbo frames over a packet socket",
+         {{5,
+           "  c0: { role: core, mtu: 9000, device: \"net_af_packet0,iface=eth0,framesz=4096\", address: 192.0.2.1/24, "
+           "gateway: 192.0.2.254 }"}},
+         {{"5@9000 error", "9000 is more than net_af_packet carries",
+           "write mtu: 4016 or less, or append ,framesz=16384,blocksz=16384"}}},
+        {"what larger frames carry",
+         {{5,
+           "  c0: { role: core, mtu: 9000, device: \"net_af_packet0,iface=eth0,framesz=16384,blocksz=16384\", address: "
+           "192.0.2.1/24, gateway: 192.0.2.254 }"}},
+         {}},
         {"what AF_XDP carries",
          {{5,
-           "  c0: { role: core, mtu: 1778, device: \"net_af_xdp0,iface=eth0\", address: 192.0.2.1/24, gateway: "
+           "  c0: { role: core, mtu: 3300, device: \"net_af_xdp0,iface=eth0\", address: 192.0.2.1/24, gateway: "
            "192.0.2.254 }"}},
          {}},
         {"gateway of the other family",
