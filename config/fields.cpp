@@ -84,10 +84,12 @@ constexpr Field kEdgeFields[] = {
      .type = Type::integer,
      .min = 1,
      .max = 1'000'000,
-     .unit = "per second and peering",
+     .unit = "per second and link",
      .preset = "1000",
-     .meaning = "The most packets for the edge itself (BGP, BFD, …) that one peering, or one core port, hands to local "
-                "delivery. ARP and neighbour discovery have a limit of a tenth of it beside.",
+     .meaning =
+         "The most packets for the edge itself (BGP, BFD, …) that one peering's link, or one core port, hands to "
+         "local delivery. ARP and neighbour discovery have two limits of a tenth of it beside: one is for those "
+         "the edge sends to, so that a flood of others' does not drown their answers.",
      .store = store<&Edge::punts_per_second>},
     {.name = "tcp_rtt",
      .type = Type::milliseconds,

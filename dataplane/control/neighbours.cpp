@@ -7,6 +7,7 @@
 
 #include "dataplane/control/neighbour_frames.hpp"
 #include "dataplane/io/local_rings.hpp"
+#include "dataplane/tables/compile_parts.hpp"
 
 namespace peerlane::dataplane {
 namespace {
@@ -20,9 +21,6 @@ bool is_four(Ip6 address) noexcept {
 }
 Ip4 four(Ip6 address) noexcept {
     return {static_cast<std::uint32_t>(address.low)};
-}
-Ip6 mapped(Ip4 address) noexcept {
-    return {0, table::mapped(address)};
 }
 const Mac& own_mac(const Snapshot& snapshot, std::uint8_t port) noexcept {
     return snapshot.ports[port].mac_address;

@@ -5,13 +5,18 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "dataplane/io/failure.hpp"
 #include "dataplane/pipeline/neighbour.hpp"
 #include "dataplane/pipeline/parse_ip.hpp"
+#include "lib/net/arp.hpp"
+#include "lib/net/ndisc.hpp"
 
 namespace peerlane::dataplane {
 namespace {
@@ -35,8 +40,9 @@ std::uint32_t waits_for(const Snapshot& snapshot, const Burst& burst, std::uint3
     return neighbour::customer(burst.exit[slot], burst.l3[slot][0] >> 4U == 6);
 }
 
-/// ARP, or something that only neighbours send (RFC 4861 §3.1).
-bool asks(const Burst& burst, std::uint32_t slot) noexcept {
+/// Who says it, where it is ARP, or something that only neighbours send (RFC 4861 §3.1); IPv4 mapped, zero if it does
+/// not say so.
+std::optional<Ip6> speaker(const Burst& burst, std::uint32_t slot) noexcept {
     const auto* frame = rte_pktmbuf_mtod(burst.mbuf[slot], const std::uint8_t*);
     const unsigned length = burst.mbuf[slot]->data_len;
     unsigned at = sizeof(ether::Header);
@@ -44,9 +50,17 @@ bool asks(const Burst& burst, std::uint32_t slot) noexcept {
         at += sizeof(ether::Tag);
     }
     const auto type = reinterpret_cast<const Be16*>(frame + at - 2)->get();
-    if (type == ether::kArp) { return true; }
-    return type == ether::kIpv6 && length >= at + sizeof(Ipv6) &&
-           detail::is_neighbour_discovery(*reinterpret_cast<const Ipv6*>(frame + at), length - at);
+    if (type == ether::kArp) {
+        if (length < at + kArpLength) { return Ip6{}; }
+        return Ip6{0, table::mapped({reinterpret_cast<const Arp*>(frame + at)->sender.get()})};
+    }
+    if (type != ether::kIpv6 || length < at + sizeof(Ipv6)) { return std::nullopt; }
+    const auto& six = *reinterpret_cast<const Ipv6*>(frame + at);
+    if (!detail::is_neighbour_discovery(six, length - at)) { return std::nullopt; }
+    if (const auto message = parse_nd(six, length - at)) {
+        return message->kind == NdMessage::Kind::advertisement ? message->target : message->source;
+    }
+    return Ip6{};
 }
 
 bool draw(meter::SharedBucket& bucket, const meter::BucketRate& rate, Nanoseconds now) noexcept {
@@ -54,18 +68,26 @@ bool draw(meter::SharedBucket& bucket, const meter::BucketRate& rate, Nanosecond
     return meter::take(bucket, none, {rate, 0}, now, 1);
 }
 
+bool within_limits(State& state, const Snapshot& snapshot, const Burst& burst, std::uint32_t cell,
+                   const std::optional<Ip6>& speaker) noexcept {
+    if (!speaker) { return draw(state.punt_buckets[cell], snapshot.punt_rate, burst.now); }
+    if (!std::ranges::binary_search(snapshot.next_hops, std::pair(cell, *speaker))) {
+        return draw(state.ask_buckets[cell], snapshot.ask_rate, burst.now);
+    }
+    const bool core = cell >= local_cell::core(0);
+    const auto& rate = core ? snapshot.ports[burst.port].neighbour_rate : snapshot.neighbour_rate;
+    return draw(state.neighbour_buckets[cell], rate, burst.now);
+}
+
 /// Control takes it; or the reason why not.
 Fate punt(Worker& worker, const LocalWay& way, Burst& burst, std::uint32_t slot) noexcept {
     const Snapshot& snapshot = *worker.snapshot;
     const bool customer = burst.direction == Direction::to_cloud;
-    const bool ask = asks(burst, slot);
-    if (!ask && (way.taps >> burst.port & 1U) == 0) { return Fate::punted; }
-    const std::size_t cell = customer && burst.attachment[slot] != kNowhere
-                                 ? snapshot.attachments[burst.attachment[slot]].peering
-                                 : kMaxPeerings + burst.port;
-    const bool passes = ask ? draw(worker.state.ask_buckets[cell], snapshot.ask_rate, burst.now)
-                            : draw(worker.state.punt_buckets[cell], snapshot.punt_rate, burst.now);
-    if (!passes) { return Fate::punt_limited; }
+    const auto who = speaker(burst, slot);
+    if (!who && (way.taps >> burst.port & 1U) == 0) { return Fate::punted; }
+    const bool core = !customer || burst.attachment[slot] == kNowhere;
+    const std::uint32_t cell = core ? local_cell::core(burst.port) : burst.attachment[slot];
+    if (!within_limits(worker.state, snapshot, burst, cell, who)) { return Fate::punt_limited; }
     rte_mbuf* mbuf = burst.mbuf[slot];
     if (mbuf->data_off < kNoteRoom) { return Fate::no_headroom; }
     auto* note = new (mbuf->buf_addr) Note;

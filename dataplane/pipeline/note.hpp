@@ -25,15 +25,24 @@ struct Note {
     std::uint16_t protocol = 0;          // of GRE
     std::uint16_t offset = 0, left = 0;  // of the inner packet: from the start of the buffer; octets
     std::uint32_t word = 0;              // of State::neighbours: whom it waits for; says nothing of where it goes
+    std::uint64_t owner = 0;             // PeeringInfo::mark: nobody else's, whatever a reload makes of its tags or key
     std::uint64_t sa_mark = 0;           // of the key it was sealed under (Snapshot::sa_marks)
     table::TunnelIdentity identity;
 };
-static_assert(sizeof(Note) <= 64);
 /// Octets at the start of a buffer that a packet with a note leaves free.
-inline constexpr unsigned kNoteRoom = 64;
+inline constexpr unsigned kNoteRoom = sizeof(Note);
+static_assert(kNoteRoom <= RTE_PKTMBUF_HEADROOM);
 
 inline Note& note_of(const rte_mbuf* mbuf) noexcept {
     return *std::launder(reinterpret_cast<Note*>(mbuf->buf_addr));
+}
+
+/// The mark of the peering that a packet came in for.
+inline std::uint64_t owner_of(const Snapshot& snapshot, const Burst& burst, std::uint32_t slot) noexcept {
+    const bool from_tunnel = burst.direction == Direction::to_customer;
+    const auto peering = from_tunnel ? snapshot.tunnels[burst.tunnel[slot]].peering()
+                                     : snapshot.attachments[burst.attachment[slot]].peering;
+    return snapshot.peerings[peering].mark;
 }
 
 /// Writes what a packet that waits needs to begin again. False: there is no room for it.
@@ -49,6 +58,7 @@ inline Note& note_of(const rte_mbuf* mbuf) noexcept {
     note->port = burst.port;
     note->worker = static_cast<std::uint8_t>(worker.index);
     note->word = word;
+    note->owner = owner_of(*worker.snapshot, burst, slot);
     if (!from_tunnel) { return true; }
     note->protocol = burst.type[slot];
     note->offset = static_cast<std::uint16_t>(room);
@@ -73,6 +83,18 @@ inline void recall(Worker& worker, Burst& burst) noexcept {
         burst.hash[slot] = snapshot.tunnel_table.hash(note.identity);
         const std::uint32_t sa = burst.sa[slot];
         if (sa != 0 && (sa > snapshot.sa_marks.size() || snapshot.sa_marks[sa - 1] != note.sa_mark)) {
+            burst.end(slot, Fate::no_neighbour);
+        }
+    });
+    burst.sweep();
+}
+
+/// Packets that waited, when it is known again whose they are: where a reload gave their tags, GRE key or SA to another
+/// peering meanwhile, they are not that one's.
+inline void keep_owner(const Worker& worker, Burst& burst) noexcept {
+    if (burst.kind != Burst::Kind::released) [[likely]] { return; }
+    burst.each([&](std::uint32_t slot) {
+        if (note_of(burst.mbuf[slot]).owner != owner_of(*worker.snapshot, burst, slot)) {
             burst.end(slot, Fate::no_neighbour);
         }
     });

@@ -7,6 +7,7 @@
 #include "dataplane/pipeline/gre_encap.hpp"
 #include "dataplane/pipeline/hand_over.hpp"
 #include "dataplane/pipeline/mtu_guard.hpp"
+#include "dataplane/pipeline/note.hpp"
 #include "dataplane/pipeline/parse_ip.hpp"
 #include "dataplane/pipeline/parse_link.hpp"
 #include "dataplane/pipeline/police.hpp"
@@ -21,6 +22,7 @@ void run_to_cloud(Worker& worker, Burst& burst, Observer& observe) {
     parse_link(worker, burst);
     observe("parse_link", burst);
     classify(worker, burst);
+    keep_owner(worker, burst);
     observe("classify", burst);
     parse_ip(worker, burst);
     observe("parse_ip", burst);

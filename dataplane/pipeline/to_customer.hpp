@@ -27,6 +27,7 @@ void run_to_customer(Worker& worker, Burst& burst, Observer& observe) {
         recall(worker, burst);
     }
     find_tunnel(worker, burst);
+    keep_owner(worker, burst);
     observe("find_tunnel", burst);
     gre_decap(worker, burst);
     observe("gre_decap", burst);

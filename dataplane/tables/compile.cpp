@@ -48,20 +48,17 @@ class Compilation {
         if (const std::uint64_t errors = model_.edge.icmp_errors_per_second; errors != 0) {
             snapshot_->icmp_rate = meter::bucket_rate(BitsPerSecond{errors * 8}, Bytes{errors});
         }
-        const std::uint64_t punts = model_.edge.punts_per_second;
-        const std::uint64_t asked = std::max<std::uint64_t>(punts / 10, 1);
-        snapshot_->punt_rate = meter::bucket_rate(BitsPerSecond{punts * 8}, Bytes{punts});
-        snapshot_->ask_rate = meter::bucket_rate(BitsPerSecond{asked * 8}, Bytes{asked});
         neighbours_.begin();
-        for (std::size_t i = 0; i < model_.ports.size(); ++i) {
-            add_port(i);
-            if (previous_ == nullptr) { fill_local_buckets(kMaxPeerings + i); }
-        }
+        for (std::size_t i = 0; i < model_.ports.size(); ++i) { add_port(i); }
         vlans_.resize(model_.ports.size());
         for (const auto& customer : model_.customers) {
             for (const auto& circuit : customer.circuits) { add_circuit(customer, circuit); }
         }
         for (std::size_t i = 0; i < vlans_.size(); ++i) { snapshot_->ports[i].vlans = table::VlanTable(vlans_[i]); }
+        neighbours_.finish();
+        for (std::uint32_t i = 0; previous_ == nullptr && i < snapshot_->ports.size(); ++i) {
+            fill_local_buckets(local_cell::core(i), snapshot_->ports[i].neighbour_rate);
+        }
         sas_.finish();
         snapshot_->tunnel_table = table::TunnelTable<TunnelPayload>(tunnel_entries_);
         auto& local = snapshot_->local_addresses;
@@ -184,9 +181,12 @@ class Compilation {
             if (link.subnet) { end.edge4 = config::edge_address(*link.subnet); }
             if (link.subnet6) { end.edge6 = config::edge_address(*link.subnet6); }
         }
+        info.mark = fresh || previous_ == nullptr ? ++state_.peering_marks : previous_->peerings[slot].mark;
         if (fresh) {
             state_.icmp_buckets[slot].bucket = meter::full_bucket(snapshot_->icmp_rate, options_.now);
-            fill_local_buckets(slot);
+            for (std::uint32_t link = 0; link < kLinks; ++link) {
+                fill_local_buckets(slot * kLinks + link, snapshot_->neighbour_rate);
+            }
         }
         info.own_bucket = peering.bandwidth.has_value();
         if (!info.own_bucket) { return; }
@@ -283,10 +283,11 @@ class Compilation {
                                             peering.links});
     }
 
-    /// What `cell` (of State::punt_buckets) may hand to local delivery.
-    void fill_local_buckets(std::size_t cell) {
+    /// What `cell` (namespace local_cell) may hand to local delivery.
+    void fill_local_buckets(std::size_t cell, const meter::BucketRate& neighbour_rate) {
         state_.punt_buckets[cell].bucket = meter::full_bucket(snapshot_->punt_rate, options_.now);
         state_.ask_buckets[cell].bucket = meter::full_bucket(snapshot_->ask_rate, options_.now);
+        state_.neighbour_buckets[cell].bucket = meter::full_bucket(neighbour_rate, options_.now);
     }
 
     /// New buckets begin full; one that changed is settled by worker 0 when it takes the snapshot up.

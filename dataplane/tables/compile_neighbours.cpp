@@ -6,9 +6,38 @@
 #include "dataplane/tables/compile_parts.hpp"
 
 namespace peerlane::dataplane {
+namespace {
+
+/// Messages a second that the edge's own questions bring from one link: a watched one with both families has 27.
+constexpr std::uint64_t kFromNeighbours = 40;
+
+meter::BucketRate per_second(std::uint64_t packets) {
+    return meter::bucket_rate(BitsPerSecond{packets * 8}, Bytes{packets});
+}
+
+}  // namespace
 
 void NeighbourCompiler::begin() {
+    const std::uint64_t punts = model_.edge.punts_per_second;
+    asks_ = std::max<std::uint64_t>(punts / 10, 1);
+    snapshot_.punt_rate = per_second(punts);
+    snapshot_.ask_rate = per_second(asks_);
+    snapshot_.neighbour_rate = per_second(asks_ + kFromNeighbours);
     state_.core_neighbours.take("nobody");  // neighbour::kNobody
+}
+
+/// Those on the core side: each confirms itself, and may ask.
+void NeighbourCompiler::finish() {
+    std::vector<std::uint64_t> beside(snapshot_.ports.size());
+    for (const auto& plan : snapshot_.neighbours) {
+        const bool core = plan.attachment == NeighbourPlan::kCore;
+        if (core) { ++beside[plan.port]; }
+        snapshot_.next_hops.emplace_back(core ? local_cell::core(plan.port) : plan.attachment, plan.address);
+    }
+    std::sort(snapshot_.next_hops.begin(), snapshot_.next_hops.end());
+    for (std::size_t i = 0; i < beside.size(); ++i) {
+        snapshot_.ports[i].neighbour_rate = per_second(asks_ + kFromNeighbours + 2 * beside[i]);
+    }
 }
 
 void NeighbourCompiler::add_gateways(std::size_t index) {

@@ -15,8 +15,10 @@ class NeighbourCompiler {
     NeighbourCompiler(const config::Model& model, Snapshot& snapshot, State& state)
         : model_(model), snapshot_(snapshot), state_(state) {}
 
-    /// After Slots::begin().
+    /// After Slots::begin(). Also limits for what is for the edge itself.
     void begin();
+    /// When all are there: Snapshot::next_hops, and limits of core ports.
+    void finish();
     /// The gateways of a core port are neighbours whether a tunnel needs them yet or not.
     void add_gateways(std::size_t port);
     /// The customer's router on one link: one neighbour for each family that has a subnet there. Where one family has
@@ -33,6 +35,7 @@ class NeighbourCompiler {
     const config::Model& model_;
     Snapshot& snapshot_;
     State& state_;
+    std::uint64_t asks_ = 1;        // a second
     std::set<std::uint32_t> core_;  // slots in the snapshot
 };
 

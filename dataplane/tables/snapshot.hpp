@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dataplane/tables/sa_memory.hpp"
@@ -175,6 +176,7 @@ struct PeeringInfo {
     std::uint32_t hold = 0;        // as Attachment::hold, of its own bucket
     bool own_bucket = false;
     std::uint32_t circuit = 0;  // slot
+    std::uint64_t mark = 0;     // never another peering's, also of one that has the slot later
 };
 
 struct PortInfo {
@@ -186,7 +188,8 @@ struct PortInfo {
     std::uint16_t mtu = 0;
     Mac gateway_mac;
     bool has_gateway_mac = false;
-    std::vector<Ip6> own;  // core: the edge's addresses that are reached by it, IPv4 mapped; sorted
+    meter::BucketRate neighbour_rate{};  // core: as Snapshot::neighbour_rate, for all that are next to it
+    std::vector<Ip6> own;                // core: the edge's addresses that are reached by it, IPv4 mapped; sorted
     table::VlanTable vlans;
 };
 
@@ -195,11 +198,12 @@ struct NeighbourPlan {
     std::uint32_t word = neighbour::kNobody;
     std::uint32_t also = neighbour::kNobody;  // a second word: of the family that has no subnet on the link
     std::uint8_t port = 0;
-    std::uint32_t attachment = 0xffffffff;  // 0xffffffff: on the core side, untagged
-    Ip6 address{};                          // IPv4 mapped
-    Ip6 own{};                              // the edge's own address beside it
-    std::optional<Mac> mac{};               // configured
-    bool watched = false;                   // one of a pair: its loss is to be noticed within a second
+    static constexpr std::uint32_t kCore = 0xffff'ffff;
+    std::uint32_t attachment = kCore;  // kCore: on the core side, untagged
+    Ip6 address{};                     // IPv4 mapped
+    Ip6 own{};                         // the edge's own address beside it
+    std::optional<Mac> mac{};          // configured
+    bool watched = false;              // one of a pair: its loss is to be noticed within a second
     bool operator==(const NeighbourPlan&) const = default;
 };
 
@@ -249,8 +253,10 @@ struct Snapshot {
     std::vector<Ip6> local_addresses;  // the edge's own on the core side, IPv4 mapped (RFC 4291 §2.5.5.2); sorted
     meter::BucketRate icmp_rate{};     // one "octet" is one error
     meter::BucketRate punt_rate{};     // one "octet" is one packet for the edge itself
-    meter::BucketRate ask_rate{};      // … one ARP or neighbour discovery message
-    std::vector<NeighbourPlan> neighbours;  // in configuration order
+    meter::BucketRate ask_rate{};      // … one ARP or neighbour discovery message of anybody
+    meter::BucketRate neighbour_rate{};                    // … of whom the edge sends to, by an access port
+    std::vector<std::pair<std::uint32_t, Ip6>> next_hops;  // whom the edge sends to, by local_cell; sorted
+    std::vector<NeighbourPlan> neighbours;                 // in configuration order
     unsigned workers = 1;
 
     // Parts shared with the snapshots before and after: one VRF's routes each, and what they were built from.

@@ -70,6 +70,14 @@ constexpr std::uint32_t attachment(std::uint32_t index, Direction direction) noe
 inline constexpr std::size_t kCells = kAttachments + kMaxPeerings * kLinks * kDirections;
 }  // namespace tally
 
+/// Where packets for the edge itself are counted against their limits: by attachment, then by core port.
+namespace local_cell {
+constexpr std::uint32_t core(std::uint32_t port) noexcept {
+    return static_cast<std::uint32_t>(kMaxPeerings * kLinks) + port;
+}
+inline constexpr std::size_t kCells = kMaxPeerings * kLinks + kMaxPorts;
+}  // namespace local_cell
+
 /// The circuit's bucket and drop cell of (slot, link, direction).
 constexpr std::uint32_t circuit_cell(std::uint32_t slot, Link link, Direction direction) noexcept {
     return slot * 4U + raw(link) * 2U + raw(direction);
@@ -116,9 +124,12 @@ struct State {
     ReservedArray<meter::SharedBucket> circuit_buckets{kMaxCircuits * 4};  // circuit_cell
     ReservedArray<meter::SharedBucket> peering_buckets{kMaxPeerings * 4};  // peering slot * 4 + link * 2 + direction
     ReservedArray<meter::SharedBucket> icmp_buckets{kMaxPeerings};
-    // By peering slot; behind those by core port.
-    ReservedArray<meter::SharedBucket> punt_buckets{kMaxPeerings + kMaxPorts};
-    ReservedArray<meter::SharedBucket> ask_buckets{kMaxPeerings + kMaxPorts};
+    // By local_cell. A flood of what anybody can send leaves room for those the edge has asked, and one that comes by
+    // one link of a pair for the other.
+    ReservedArray<meter::SharedBucket> punt_buckets{local_cell::kCells};
+    ReservedArray<meter::SharedBucket> ask_buckets{local_cell::kCells};
+    ReservedArray<meter::SharedBucket> neighbour_buckets{local_cell::kCells};
+    std::uint64_t peering_marks = 0;  // given so far (PeeringInfo::mark); control's own
     // By SA slot. An SA belongs to one worker as long as it has its slot.
     ReservedArray<ipsec::SaState> sa_states{kMaxSas};
     ReservedArray<ipsec::SaFaults> sa_faults{kMaxSas};

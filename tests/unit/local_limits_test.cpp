@@ -5,11 +5,15 @@
 namespace peerlane::dataplane::test {
 namespace {
 
-constexpr unsigned kAsk = 100, kPunt = 1'000;  // by default, of one peering in a second
+// By default, on one link in a second: ARP of anybody, ARP of the neighbour there, what is for the edge itself.
+constexpr unsigned kAsk = 100, kFromNeighbour = kAsk + 40, kPunt = 1'000;
 constexpr unsigned kInRing = kToControl - 1;
 
 Packet question(const char* mac = kRouterMac) {
     return arp(true, mac, "172.16.0.1", "172.16.0.2");
+}
+Packet strangers_question() {
+    return arp(true, "02:00:00:00:03:03", "172.16.0.99", "172.16.0.2");
 }
 Packet to_edge(unsigned id) {
     return Packet().ip4("172.16.0.1", "172.16.0.2").id(id).udp(179, 179).payload(20);
@@ -55,14 +59,14 @@ TEST_F(Limits, ArpOfOnePeering) {
     const auto free_before = rte_mempool_avail_count(pool);
     constexpr unsigned kFlood = 20'000;
     flood(kAccess, from_router(question()), kFlood);
-    EXPECT_EQ(to_control(), kAsk) << "control's work, however many come";
-    EXPECT_EQ(rte_mempool_avail_count(pool), free_before - kAsk) << "and the memory";
-    EXPECT_EQ(drops(Fate::punt_limited), kFlood - kAsk);
-    EXPECT_EQ(charged("contoso", Direction::to_cloud, Fate::punt_limited), kFlood - kAsk);
+    EXPECT_EQ(to_control(), kFromNeighbour) << "control's work, however many come";
+    EXPECT_EQ(rte_mempool_avail_count(pool), free_before - kFromNeighbour) << "and the memory";
+    EXPECT_EQ(drops(Fate::punt_limited), kFlood - kFromNeighbour);
+    EXPECT_EQ(charged("contoso", Direction::to_cloud, Fate::punt_limited), kFlood - kFromNeighbour);
     EXPECT_EQ(charged("fabrikam", Direction::to_cloud, Fate::punt_limited), 0U);
     EXPECT_EQ(local->neighbours().all().size(), 6U) << "no message makes a neighbour";
     settle_all();
-    EXPECT_EQ(take(kAccess).neighbours.size(), kAsk) << "each question answered";
+    EXPECT_EQ(take(kAccess).neighbours.size(), kFromNeighbour) << "each question answered";
     // Another peering's question, and its traffic.
     feed(kAccess, by_fabrikam(question(kOtherMac)));
     feed_and_settle(kCore, fabrikams_down(1));
@@ -70,7 +74,7 @@ TEST_F(Limits, ArpOfOnePeering) {
     EXPECT_EQ(out.packets.size(), 1U);
     ASSERT_EQ(out.neighbours.size(), 1U);
     EXPECT_EQ(Octets(out.neighbours[0].begin(), out.neighbours[0].begin() + 6), Octets({2, 0, 0, 0, 2, 2}));
-    EXPECT_EQ(drops(Fate::punt_limited), kFlood - kAsk);
+    EXPECT_EQ(drops(Fate::punt_limited), kFlood - kFromNeighbour);
     // When the bucket has filled again, contoso is heard again.
     clock = {rte_rdtsc() - (std::uint64_t{1} << 33U), std::uint64_t{1} << 31U};  // 4.3 s later
     feed_and_settle(kAccess, from_router(question()));
@@ -82,13 +86,33 @@ TEST_F(Limits, ArpOnTheCore) {
     start();
     know_all();
     flood(kCore, from_gateway(arp(true, kOtherMac, "192.0.2.9", "192.0.2.77")), 1'000);
-    EXPECT_EQ(to_control(), kAsk - 1) << "the gateway's answer was one of them";
-    EXPECT_EQ(drops(Fate::punt_limited), 1'000 - (kAsk - 1));
+    EXPECT_EQ(to_control(), kAsk) << "the gateway's answer was none of them";
+    EXPECT_EQ(drops(Fate::punt_limited), 1'000 - kAsk);
+    // In the midst of it the gateway is heard, at a rate of its own.
+    settle_all();
+    take(kCore);
+    feed_and_settle(kCore, from_gateway(arp(true, peerlane::test::kGatewayMac, "192.0.2.254", "192.0.2.1")));
+    EXPECT_EQ(take(kCore).neighbours.size(), 1U);
+    EXPECT_EQ(drops(Fate::punt_limited), 1'000 - kAsk);
     for (const auto* customer : {"contoso", "fabrikam"}) {
         EXPECT_EQ(charged(customer, Direction::to_customer, Fate::punt_limited), 0U);
     }
     feed_and_settle(kAccess, from_router(question()));
     EXPECT_EQ(take(kAccess).neighbours.size(), 1U);
+    expect_done();
+}
+
+TEST_F(Limits, TheNeighbourIsHeardAboveStrangers) {
+    start();
+    know_all();
+    flood(kAccess, from_router(strangers_question()), 5'000);
+    EXPECT_EQ(to_control(), kAsk);
+    EXPECT_EQ(drops(Fate::punt_limited), 5'000 - kAsk);
+    settle_all();
+    take(kAccess);
+    feed_and_settle(kAccess, from_router(question()));
+    EXPECT_EQ(take(kAccess).neighbours.size(), 1U);
+    EXPECT_EQ(drops(Fate::punt_limited), 5'000 - kAsk);
     expect_done();
 }
 

@@ -254,6 +254,23 @@ TEST_F(Reloaded, TheTunnelIsAnothersNow) {
     expect_done();
 }
 
+TEST_F(Reloaded, TagsAndKeyAreAnothersNow) {
+    // The same octets on every wire, but another customer has them.
+    auto yaml = edge_text();
+    const std::string_view name = "name: contoso";
+    yaml.replace(yaml.find(name), name.size(), "name: stranger");
+    wait_and_reload(yaml);
+    EXPECT_EQ(drops(Fate::no_neighbour), 5U) << "contoso's packets are not the stranger's";
+    EXPECT_TRUE(take(kAccess).packets.empty());
+    EXPECT_TRUE(take(kCore).packets.empty());
+    feed(kAccess, from_router(up(6)));
+    feed_and_settle(kCore, clear_down(7));
+    EXPECT_EQ(take(kAccess).packets.size(), 1U);
+    EXPECT_EQ(take(kCore).packets.size(), 1U);
+    EXPECT_EQ(dropped(), 5U);
+    expect_done();
+}
+
 TEST_F(Reloaded, ManyTimesWhileItWaits) {
     start();
     feed(kCore, Vpn{}.down(1, down(1)));
