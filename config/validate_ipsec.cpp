@@ -209,9 +209,9 @@ void check_workers(Rules& rules, const Ipsec& ipsec, const std::string& label) {
 
 /// More than five are one finding, at the first.
 void report_repeated(const Check& check, const Repeated& repeated, const std::string& remedy) {
-    constexpr std::size_t kMost = 5;
+    constexpr std::size_t kShown = 5;
     const std::size_t count = repeated.found.size();
-    if (count > kMost) {
+    if (count > kShown) {
         check.report.warning(repeated.found.front().place,
                              fmt::format("{}; {} more tunnels likewise", repeated.found.front().what, count - 1),
                              remedy);

@@ -7,19 +7,19 @@
 namespace peerlane::config {
 namespace {
 
-Parsed bad(const Field& field, std::string_view text, std::string_view why) {
+Parsed no_address(const Field& field, std::string_view text, std::string_view why) {
     return {std::nullopt, Complaint{fmt::format("{}: {} {}", field.name, in_quotes(text), why), wanted(field)}};
 }
 
 Parsed not_such(const Field& field, std::string_view text) {
-    return bad(field, text, fmt::format("is not {}", type_text(field)));
+    return no_address(field, text, fmt::format("is not {}", type_text(field)));
 }
 
 Parsed parse_mac_value(const Field& field, std::string_view text) {
     const auto mac = parse_mac(text);
     if (!mac) return not_such(field, text);
-    if (mac->is_group()) return bad(field, text, "is a group (multicast) address");
-    if (*mac == Mac{}) return bad(field, text, "is no station's address");
+    if (mac->is_group()) return no_address(field, text, "is a group (multicast) address");
+    if (*mac == Mac{}) return no_address(field, text, "is no station's address");
     return {Value{*mac}, std::nullopt};
 }
 
@@ -28,21 +28,22 @@ Parsed parse_ip_value(const Field& field, std::string_view text) {
     if (!address) return not_such(field, text);
     const bool v4 = std::holds_alternative<Ip4>(*address);
     if ((field.type == Type::ip4 && !v4) || (field.type == Type::ip6 && v4))
-        return bad(field, text, v4 ? "is an IPv4 address" : "is an IPv6 address");
+        return no_address(field, text, v4 ? "is an IPv4 address" : "is an IPv6 address");
     if (!std::visit([](auto ip) { return is_unicast(ip); }, *address))
-        return bad(field, text, "is not a unicast address (it is unspecified, loopback, multicast or reserved)");
+        return no_address(field, text, "is not a unicast address (it is unspecified, loopback, multicast or reserved)");
     return {Value{*address}, std::nullopt};
 }
 
 template <class Prefix_>
 Parsed parse_interface(const Field& field, std::string_view text, Prefix_ prefix) {
     constexpr unsigned kBits = std::is_same_v<Prefix_, Prefix4> ? 32 : 128;
-    if (prefix.length == 0 || !is_unicast(prefix.address)) return bad(field, text, "cannot be an interface's address");
+    if (prefix.length == 0 || !is_unicast(prefix.address))
+        return no_address(field, text, "cannot be an interface's address");
     // RFC 3021: both addresses of a /31 are hosts. IPv6 has no broadcast address, and ::0 is the subnet's routers.
     if (prefix.length + 1U < kBits) {
-        if (prefix.address == first_address(prefix)) return bad(field, text, "is the subnet's own address");
+        if (prefix.address == first_address(prefix)) return no_address(field, text, "is the subnet's own address");
         if (kBits == 32 && prefix.address == last_address(prefix))
-            return bad(field, text, "is the subnet's broadcast address");
+            return no_address(field, text, "is the subnet's broadcast address");
     }
     return {Value{Prefix{prefix}}, std::nullopt};
 }
@@ -58,10 +59,10 @@ Parsed without_host_bits(const Field& field, std::string_view text, Prefix_ pref
 template <class Prefix_>
 Parsed parse_subnet(const Field& field, std::string_view text, Prefix_ prefix) {
     constexpr bool kV4 = std::is_same_v<Prefix_, Prefix4>;
-    if (prefix.length < (kV4 ? 24 : 64)) return bad(field, text, "is too large for the subnet of one link");
-    if (prefix.length > (kV4 ? 31 : 127)) return bad(field, text, "leaves no two usable addresses");
+    if (prefix.length < (kV4 ? 24 : 64)) return no_address(field, text, "is too large for the subnet of one link");
+    if (prefix.length > (kV4 ? 31 : 127)) return no_address(field, text, "leaves no two usable addresses");
     // The subnet's last address stands for all: these prefixes are longer than any special block but ::1/128.
-    if (!is_unicast(last_address(prefix))) return bad(field, text, "is not a unicast subnet");
+    if (!is_unicast(last_address(prefix))) return no_address(field, text, "is not a unicast subnet");
     return without_host_bits(field, text, prefix);
 }
 

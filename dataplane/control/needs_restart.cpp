@@ -10,7 +10,6 @@ namespace {
 
 using config::Finding;
 using config::Model;
-using config::Port;
 
 class Comparison {
   public:
@@ -40,7 +39,7 @@ class Comparison {
         if (running.state_dir != wanted.state_dir) { changed("edge.state_dir", running.state_dir, wanted.state_dir); }
     }
 
-    void compare_port(const Port& running, const Port& wanted) {
+    void compare_port(const config::Port& running, const config::Port& wanted) {
         const auto differs = [&](bool same, std::string_view what) {
             if (!same) { refuse(place(wanted), fmt::format("port {}: {} has changed", wanted.name, what)); }
         };
@@ -65,7 +64,7 @@ class Comparison {
                              "restart the edge for that, or undo it and reload the rest"});
     }
     [[nodiscard]] std::string start() const { return wanted_.files.front() + ":1:1"; }
-    [[nodiscard]] std::string place(const Port& port) const {
+    [[nodiscard]] std::string place(const config::Port& port) const {
         return fmt::format("{}:{}:{}", wanted_.files[port.place.file], port.place.line, port.place.column);
     }
 

@@ -147,7 +147,7 @@ std::string read_all(const fs::path& path, int file) {
     std::string text;
     char piece[65'536];
     for (;;) {
-        const auto got = read(file, piece, sizeof(piece));
+        const auto got = ::read(file, piece, sizeof(piece));
         if (got == 0) { return text; }
         if (got < 0 && errno != EINTR) { throw failure(path, "read sa-state", errno); }
         if (got > 0) { text.append(piece, static_cast<std::size_t>(got)); }

@@ -2,7 +2,9 @@
 
 namespace peerlane::dataplane {
 
+namespace {
 using Json = nlohmann::ordered_json;
+}
 
 Json xdp_json(const Port& port) {
     if (!port.steering) { return nullptr; }

@@ -69,11 +69,11 @@ Tap::~Tap() {
 }
 
 bool Tap::deliver(std::span<const std::uint8_t> frame) noexcept {
-    return write(file_, frame.data(), frame.size()) == static_cast<ssize_t>(frame.size());
+    return ::write(file_, frame.data(), frame.size()) == static_cast<ssize_t>(frame.size());
 }
 
 unsigned Tap::next(std::span<std::uint8_t> room) noexcept {
-    const auto got = read(file_, room.data(), room.size());
+    const auto got = ::read(file_, room.data(), room.size());
     return got > 0 ? static_cast<unsigned>(got) : 0;
 }
 

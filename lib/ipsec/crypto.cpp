@@ -15,7 +15,7 @@ namespace peerlane::ipsec {
 namespace {
 
 constexpr unsigned kIcv = 16;
-constexpr unsigned kChunk = 64;  // jobs of one pass; IPsec-MB takes up to 128
+constexpr unsigned kPass = 64;  // jobs of one pass; IPsec-MB takes up to 128
 constexpr unsigned kCbcIv = 16;
 
 /// What a Key holds of AES-CBC with HMAC-SHA-256. With AES-128 it is four cache lines.
@@ -165,10 +165,10 @@ struct Engine::Inside {
     std::uint64_t iv_batch = 0;
     unsigned ivs_used = 64;
     alignas(64) gcm_context_data context{};
-    alignas(64) std::uint8_t icvs[kChunk][kIcv]{};      // as they ought to be
-    alignas(64) std::uint8_t received[kChunk][kIcv]{};  // where the packet had to be changed for the hash
-    alignas(64) IMB_JOB work[kChunk]{};                 // of CBC, both passes
-    Job* cbc[kChunk]{};
+    alignas(64) std::uint8_t icvs[kPass][kIcv]{};      // as they ought to be
+    alignas(64) std::uint8_t received[kPass][kIcv]{};  // where the packet had to be changed for the hash
+    alignas(64) IMB_JOB work[kPass]{};                 // of CBC, both passes
+    Job* cbc[kPass]{};
 
     explicit Inside(std::span<const std::uint8_t, 16> seed) {
         constexpr std::uint64_t kChoice = IMB_FEATURE_AVX512_SKX | IMB_FEATURE_SHANI;
@@ -374,12 +374,12 @@ Engine::Engine(std::span<const std::uint8_t, 16> iv_seed) : inside_(std::make_un
 Engine::~Engine() = default;
 
 void Engine::seal(std::span<Job> jobs) noexcept {
-    for (; jobs.size() > kChunk; jobs = jobs.subspan(kChunk)) { inside_->run<Way::seal>(jobs.first(kChunk)); }
+    for (; jobs.size() > kPass; jobs = jobs.subspan(kPass)) { inside_->run<Way::seal>(jobs.first(kPass)); }
     inside_->run<Way::seal>(jobs);
 }
 
 void Engine::open(std::span<Job> jobs) noexcept {
-    for (; jobs.size() > kChunk; jobs = jobs.subspan(kChunk)) { inside_->run<Way::open>(jobs.first(kChunk)); }
+    for (; jobs.size() > kPass; jobs = jobs.subspan(kPass)) { inside_->run<Way::open>(jobs.first(kPass)); }
     inside_->run<Way::open>(jobs);
 }
 

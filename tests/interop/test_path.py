@@ -30,24 +30,25 @@ def offer_large_segments(gateway, circuit):
                         for prefix, header in (("10.0.0.0/16", 40), ("2001:db8:10::/48", 60))))
 
 
-def traceroute(program, directory):
-    with lab(program, directory, CIRCUITS) as it:
-        for family in (4, 6):
-            jobs = [(one, targets[family], peer.begin(f"ip netns exec {one.name} traceroute -{family} -n -q 1 -N 1 "
-                                                      f"-w 30,0,0 {targets[family]}"))
-                    for one in CIRCUITS for peer, targets in ((it.router, CLOUD), (it.gateway, CUSTOMER))]
-            for one, target, job in jobs:
-                said = job.wait()
-                hops = re.findall(r"^ *\d+ +(\S+)", said, re.MULTILINE)
-                assert hops == [LINK[family] + "2", target], (one.name, said)
-        drops = it.drops()
-        assert drops == {"ttl_expired": 4 * len(CIRCUITS)}, drops
-        check_conservation(it.edge.show("ports"))
+def traceroute(it):
+    """The edge is the one hop between them."""
+    for family in (4, 6):
+        jobs = [(one, targets[family], peer.begin(f"ip netns exec {one.name} traceroute -{family} -n -q 1 -N 1 "
+                                                  f"-w 30,0,0 {targets[family]}"))
+                for one in CIRCUITS for peer, targets in ((it.router, CLOUD), (it.gateway, CUSTOMER))]
+        for one, target, job in jobs:
+            said = job.wait()
+            hops = re.findall(r"^ *\d+ +(\S+)", said, re.MULTILINE)
+            assert hops == [LINK[family] + "2", target], (one.name, said)
+    drops = it.drops()
+    assert drops == {"ttl_expired": 4 * len(CIRCUITS)}, drops
+    check_conservation(it.edge.show("ports"))
 
 
 def path_mtu(program, directory):
     """From the customer the tunnel is narrow; the kernel is told how narrow, exactly, and TCP gets through."""
     with lab(program, directory, CIRCUITS, core_mtu=MTU) as it:
+        traceroute(it)
         for one in CIRCUITS:
             offer_large_segments(it.gateway, one)
             expected = one.inner_mtu(MTU)
@@ -61,7 +62,7 @@ def path_mtu(program, directory):
                 assert route_mtu(it.router, one.name, CLOUD[family]) == expected, result
                 assert result["mss"] == expected - HEADERS[family] - TIMESTAMPS, (expected, result)
         drops = it.drops()
-        assert set(drops) == {"too_big"}, drops
+        assert set(drops) == {"ttl_expired", "too_big"}, drops
         check_conservation(it.edge.show("ports"))
         it.check_associations()
 
@@ -88,9 +89,9 @@ def clamped(program, directory):
     with lab(program, directory, CLAMPED, core_mtu=MTU) as it:
         for one in CLAMPED:
             for family in (4, 6):
-                octets = MANY_OCTETS if (one, family) == (CLAMPED[0], 4) else OCTETS
-                running = [Transfer(*ends, one.name, address[family], octets)
-                           for ends, address in (((it.gateway, it.router), CLOUD), ((it.router, it.gateway), CUSTOMER))]
+                many = MANY_OCTETS if (one, family) == (CLAMPED[0], 4) else OCTETS
+                running = [Transfer(it.gateway, it.router, one.name, CLOUD[family], many),
+                           Transfer(it.router, it.gateway, one.name, CUSTOMER[family], OCTETS)]
                 for one_way in running:
                     result = one_way.result()
                     print(one.name, family, one.inner_mtu(MTU), result, flush=True)
@@ -101,4 +102,4 @@ def clamped(program, directory):
 
 
 own_namespace()
-main(traceroute, path_mtu, path_mtu_of_the_access, clamped)
+main(path_mtu, path_mtu_of_the_access, clamped)
