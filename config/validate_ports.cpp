@@ -1,7 +1,6 @@
 // Rules for the edge and its ports.
 #include <fmt/format.h>
 
-#include <bit>
 #include <cstdlib>
 #include <optional>
 #include <set>
@@ -57,14 +56,13 @@ std::optional<FrameLimit> frame_limit(const Port& port) {
     if (!device.starts_with("net_af_packet")) return std::nullopt;
     // In a frame of its ring, 80 octets before the packet are the kernel's and Ethernet's, and the inner tag is part of
     // what it takes for the packet.
-    constexpr std::uint32_t kFrame = 2048, kBlock = 4096;
+    constexpr std::uint32_t kFrame = 2048, kStep = 1024;
     const std::uint32_t before = 80 + (port.role == Role::access ? 4 : 0);
     const auto at = device.find(",framesz=");
     const auto frame = at == std::string::npos ? kFrame : std::strtoul(device.c_str() + at + 9, nullptr, 10);
-    const auto enough = std::bit_ceil(port.mtu + before);
+    const auto enough = (port.mtu + before + kStep - 1) / kStep * kStep;
     return FrameLimit{static_cast<std::uint32_t>(frame > before ? frame - before : 0),
-                      enough > kBlock ? fmt::format("append ,framesz={0},blocksz={0} to the device", enough)
-                                      : fmt::format("append ,framesz={} to the device", enough)};
+                      fmt::format("append ,framesz={},blocksz={} to the device", enough, 4 * enough)};
 }
 
 void check_frame_limit(const Check& check, const Port& port) {

@@ -11,20 +11,41 @@
 
 namespace peerlane::dataplane {
 
-Interface look_at_interface(const std::string& name) {
+namespace {
+
+/// To ask about interfaces with.
+int any_socket() {
     static const steer::File socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    return socket.number();
+}
+
+/// False: there can be none of such a name.
+bool name_it(ifreq& request, const std::string& name) {
+    if (name.empty() || name.size() >= sizeof(request.ifr_name)) { return false; }
+    std::memcpy(request.ifr_name, name.data(), name.size());
+    return true;
+}
+
+}  // namespace
+
+Interface look_at_interface(const std::string& name) {
     Interface found;
     ifreq request{};
-    if (name.empty() || name.size() >= sizeof(request.ifr_name)) { return found; }
-    std::memcpy(request.ifr_name, name.data(), name.size());
-    if (ioctl(socket.number(), SIOCGIFINDEX, &request) != 0) { return found; }
+    if (!name_it(request, name) || ioctl(any_socket(), SIOCGIFINDEX, &request) != 0) { return found; }
     found.index = static_cast<unsigned>(request.ifr_ifindex);
-    if (ioctl(socket.number(), SIOCGIFFLAGS, &request) == 0) {
+    if (ioctl(any_socket(), SIOCGIFFLAGS, &request) == 0) {
         const auto flags = static_cast<unsigned>(request.ifr_flags);
         found.up = (flags & IFF_UP) != 0 && (flags & IFF_RUNNING) != 0;
     }
-    if (ioctl(socket.number(), SIOCGIFMTU, &request) == 0) { found.mtu = static_cast<unsigned>(request.ifr_mtu); }
+    if (ioctl(any_socket(), SIOCGIFMTU, &request) == 0) { found.mtu = static_cast<unsigned>(request.ifr_mtu); }
     return found;
+}
+
+bool set_mtu_of_interface(const std::string& name, unsigned mtu) {
+    ifreq request{};
+    if (!name_it(request, name)) { return false; }
+    request.ifr_mtu = static_cast<int>(mtu);
+    return ioctl(any_socket(), SIOCSIFMTU, &request) == 0;
 }
 
 std::string interface_name(unsigned index) {

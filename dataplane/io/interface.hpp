@@ -16,6 +16,9 @@ struct Interface {
 /// How the interface stands: three system calls.
 Interface look_at_interface(const std::string& name);
 
+/// Sets its MTU, octets. False: without CAP_NET_ADMIN, or beyond what the interface takes.
+bool set_mtu_of_interface(const std::string& name, unsigned mtu);
+
 /// Its name; "" if there is none.
 std::string interface_name(unsigned index);
 

@@ -96,11 +96,15 @@ void configure(Port& port, const rte_eth_dev_info& info) {
     }
 }
 
-/// An interface of the system is not made smaller than it is: others may use it too.
+/// An interface of the system is not made smaller than it is: others may use it too. Its MTU is set here, as some
+/// drivers refuse any but the usual one, whatever the interface takes.
 void set_mtu(const Port& port, const rte_eth_dev_info& info) {
     const unsigned needed = port.setup.mtu + port.setup.tags * 4U;
     const auto wanted = device_mtu(port.setup, info);
-    if (port.interface != 0 && look_at_interface(port.interface_name).mtu >= needed) { return; }
+    if (port.interface != 0 &&
+        (look_at_interface(port.interface_name).mtu >= needed || set_mtu_of_interface(port.interface_name, needed))) {
+        return;
+    }
     int error = rte_eth_dev_set_mtu(port.device, wanted);
     if (error == 0 && wanted < needed) { error = -EMSGSIZE; }
     if (error == 0 || error == -ENOTSUP) { return; }

@@ -3,6 +3,8 @@
 #include <rte_ethdev.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <cstring>
 
 #include "dataplane/io/eal.hpp"
 #include "dataplane/io/handover.hpp"
@@ -27,6 +29,15 @@ unsigned margin(const PortSetup& setup) {
     return setup.device.is_virtual && setup.device.name.starts_with("net_af_xdp") ? 256 : 0;
 }
 
+/// The longest packet that buffers are made for. net_af_packet refuses buffers smaller than the frames of its ring.
+std::uint16_t longest(const PortSetup& setup) {
+    const std::string& device = setup.device.arguments;
+    const auto at = device.find(",framesz=");
+    if (!device.starts_with("net_af_packet") || at == std::string::npos) { return setup.mtu; }
+    const auto frame = std::strtoul(device.c_str() + at + std::strlen(",framesz="), nullptr, 10);
+    return static_cast<std::uint16_t>(std::clamp<unsigned long>(frame, setup.mtu, 16'384));
+}
+
 }  // namespace
 
 Ports::Ports(const std::vector<PortSetup>& setups, unsigned workers) : workers_(workers) {
@@ -39,7 +50,7 @@ Ports::Ports(const std::vector<PortSetup>& setups, unsigned workers) : workers_(
         for (std::size_t i = 0; i < ports_.size(); ++i) {
             Port& port = ports_[i];
             port.pool = make_pool("port" + std::to_string(i), buffers(port.rx_queues, tx_queues, workers),
-                                  port.setup.mtu, kPoolCache, margin(port.setup));
+                                  longest(port.setup), kPoolCache, margin(port.setup));
             start_port(port, static_cast<std::uint8_t>(i));
         }
     } catch (...) {
@@ -95,7 +106,7 @@ std::size_t Ports::megabytes(const std::vector<PortSetup>& setups, unsigned work
     const auto queues = static_cast<unsigned>(setups.size()) * workers;
     for (const auto& setup : setups) {
         const std::size_t each =
-            std::max<std::size_t>(setup.mtu + margin(setup), RTE_MBUF_DEFAULT_DATAROOM) + kOverhead;
+            std::max<std::size_t>(longest(setup) + margin(setup), RTE_MBUF_DEFAULT_DATAROOM) + kOverhead;
         octets += each * buffers(std::max<unsigned>(workers, kMaxPlainQueues), queues, workers);
     }
     return kBase + octets / (std::size_t{1} << 20U) * 5 / 4;

@@ -49,7 +49,7 @@ class Wire:
     def receive(self):
         """The next frame from the edge, with the tag that the kernel took off put back."""
         while True:
-            frame, auxiliary, _, address = self.socket.recvmsg(4096, 256)
+            frame, auxiliary, _, address = self.socket.recvmsg(16384, 256)
             if address[2] == socket.PACKET_OUTGOING:
                 continue
             for level, kind, data in auxiliary:

@@ -38,16 +38,16 @@ TEST(ConfigRules, Ports) {
         {"more than a packet socket's frames carry",
          {{3, "  a0: { role: access, mtu: 1965, device: \"net_af_packet0,iface=eth0\" }"}},
          {{"3@1965 error", "1965 is more than net_af_packet carries",
-           "write mtu: 1964 or less, or append ,framesz=4096 to the device"}}},
+           "write mtu: 1964 or less, or append ,framesz=3072,blocksz=12288 to the device"}}},
         {"jumbo frames over a packet socket",
          {{5,
            "  c0: { role: core, mtu: 9000, device: \"net_af_packet0,iface=eth0,framesz=4096\", address: 192.0.2.1/24, "
            "gateway: 192.0.2.254 }"}},
          {{"5@9000 error", "9000 is more than net_af_packet carries",
-           "write mtu: 4016 or less, or append ,framesz=16384,blocksz=16384"}}},
+           "write mtu: 4016 or less, or append ,framesz=9216,blocksz=36864"}}},
         {"what larger frames carry",
          {{5,
-           "  c0: { role: core, mtu: 9000, device: \"net_af_packet0,iface=eth0,framesz=16384,blocksz=16384\", address: "
+           "  c0: { role: core, mtu: 9000, device: \"net_af_packet0,iface=eth0,framesz=9216,blocksz=36864\", address: "
            "192.0.2.1/24, gateway: 192.0.2.254 }"}},
          {}},
         {"what AF_XDP carries",
