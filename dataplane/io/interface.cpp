@@ -6,7 +6,10 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 namespace peerlane::dataplane {
@@ -46,6 +49,21 @@ bool set_mtu_of_interface(const std::string& name, unsigned mtu) {
     if (!name_it(request, name)) { return false; }
     request.ifr_mtu = static_cast<int>(mtu);
     return ioctl(any_socket(), SIOCSIFMTU, &request) == 0;
+}
+
+void forget_socket_errors(unsigned index) {
+    std::error_code none;
+    std::filesystem::directory_iterator open("/proc/self/fd", none);
+    for (; !none && open != std::filesystem::directory_iterator(); open.increment(none)) {
+        const int file = std::atoi(open->path().filename().c_str());
+        sockaddr_ll address{};
+        socklen_t size = sizeof(address);
+        if (getsockname(file, reinterpret_cast<sockaddr*>(&address), &size) != 0) { continue; }
+        if (address.sll_family != AF_PACKET || address.sll_ifindex != static_cast<int>(index)) { continue; }
+        int error = 0;
+        size = sizeof(error);
+        getsockopt(file, SOL_SOCKET, SO_ERROR, &error, &size);  // it is gone when it is read
+    }
 }
 
 std::string interface_name(unsigned index) {

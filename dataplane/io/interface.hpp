@@ -19,6 +19,10 @@ Interface look_at_interface(const std::string& name);
 /// Sets its MTU, octets. False: without CAP_NET_ADMIN, or beyond what the interface takes.
 bool set_mtu_of_interface(const std::string& name, unsigned mtu);
 
+/// After an interface was set down, the kernel answers the next frame on every packet socket there with that error, and
+/// keeps the frame until another is sent. This takes the error away, of this process's sockets on that interface.
+void forget_socket_errors(unsigned index);
+
 /// Its name; "" if there is none.
 std::string interface_name(unsigned index);
 

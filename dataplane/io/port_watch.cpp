@@ -29,7 +29,10 @@ bool PortWatch::look(std::size_t index, Nanoseconds now) {
         if (now - tried_[index] < kRetry || !attach(index, now)) { return false; }
     }
     const auto interface = look_at_interface(port.interface_name);
-    if (interface.index == port.interface) { return interface.up; }
+    if (interface.index == port.interface) {
+        if (interface.up && !up_[index]) { forget_socket_errors(port.interface); }
+        return interface.up;
+    }
     // Removed; one of the same name is another one. The driver's sockets belong to the old one.
     reasons_[index] = fmt::format("interface {} is gone", port.interface_name);
     log("port {}: interface {} is gone; the port waits for it, the others go on", port.setup.name, port.interface_name);

@@ -32,13 +32,10 @@ def link_of(edge, name, state):
 
 
 def passes(customer_side, cloud_side, number):
-    """Packets go both ways. Of those that were on their way before, some may come first; and after a link was down,
-    the kernel keeps the first packet of a socket until the second is sent."""
-    customer_side.send(from_customer(VLAN, number))
+    """A packet goes each way. Of those that were on their way before, some may come first."""
     customer_side.send(from_customer(VLAN, number))
     while to_core(cloud_side.receive())[1] != number:
         pass
-    cloud_side.send(from_cloud(KEY, number))
     cloud_side.send(from_cloud(KEY, number))
     while to_access(customer_side.receive())[1] != number:
         pass
