@@ -69,7 +69,8 @@ class Peer:
         (self.directory / "ready").unlink(missing_ok=True)
         kernel = ["linux.uml", f"mem={self.memory}", "rootfstype=hostfs", "rootflags=/", "ro", "quiet",
                   "nohz=off",  # and an idle kernel sleeps through an interrupt until its next tick
-                  "initcall_blacklist=raid6_select_algo,calibrate_xor_blocks",  # half a second of benchmarks each
+                  # half a second of benchmarks each; and what waits, and is for nothing here
+                  "initcall_blacklist=raid6_select_algo,calibrate_xor_blocks,strp_dev_init,init_zswap",
                   f"uml_dir={self.directory}/uml", "umid=peer", "con=null", "con0=null,fd:1", "ssl0=fd:0,null",
                   f"vec0:transport=fd,fd={self.tap},vec=0,gro=0", f"init={INIT}", f"peer_directory={self.directory}"]
         # In a PID namespace of its own, so that all its processes go when unshare does; the shell is PID 1 there

@@ -4,7 +4,7 @@ import json
 
 from flows import HERE
 
-OCTETS, MANY_OCTETS = 10_000_000, 100_000_000
+OCTETS, MANY_OCTETS = 3_000_000, 100_000_000
 TIMESTAMPS = 12  # TCP's options in every segment (RFC 7323)
 HEADERS = {4: 40, 6: 60}
 

@@ -52,7 +52,7 @@ def time_outs(program, directory):
             echo 8 | ip netns exec {SILENT.name} tee /proc/sys/net/ipv4/conf/c{SILENT.number}/arp_ignore
             ip -n {SILENT.name} neigh replace {LINK[4]}2 lladdr {ACCESS} dev c{SILENT.number} nud permanent
             {moves(MOVES[1], announced=False)}""")
-        flows = [Echoes(peer, [UNDISTURBED], target, lambda _: [84], 0, pause=0.05)
+        flows = [Echoes(peer, [UNDISTURBED], target, lambda _: [84], 0, pause=0.2)
                  for peer, target in ((it.router, CLOUD[4]), (it.gateway, CUSTOMER[4]))]
         for _ in range(FORGOTTEN):
             asked = [answered(it, port) for port in ("access0", "core0")]

@@ -7,6 +7,7 @@ from live import main, own_namespace, wait_until
 from protection import Protection, Sa, kernel_states
 
 GENERATIONS = 4
+PAUSE = 0.02  # seconds
 DRAINED = 40  # more than can be under way: after so many on the new keys the old ones are idle
 CIRCUITS = [Circuit("contoso", 11, (100, 10), protection=Protection("aes-gcm-128", 11, esn=True)),
             Circuit("fabrikam", 12, (200,), protection=Protection("aes-cbc-128-hmac-sha256-128", 12, "transport")),
@@ -65,8 +66,8 @@ def nothing_is_lost(program, directory):
     with lab(program, directory, CIRCUITS) as it:
         def lengths(one):
             return [84, 1028, one.inner_mtu(1500)]
-        flows = [Echoes(it.router, it.circuits, CLOUD[4], lengths, 0),
-                 Echoes(it.gateway, it.circuits, CUSTOMER[4], lengths, 0)]
+        flows = [Echoes(it.router, it.circuits, CLOUD[4], lengths, 0, PAUSE),
+                 Echoes(it.gateway, it.circuits, CUSTOMER[4], lengths, 0, PAUSE)]
         for number in range(2, GENERATIONS + 2):
             change(it, number)
         for one in flows:
