@@ -2,7 +2,7 @@
 #include "tests/pipeline/configs.hpp"
 
 namespace peerlane::test {
-namespace {
+namespace counters_test {
 
 constexpr auto kUp = Direction::to_cloud;
 constexpr auto kDown = Direction::to_customer;
@@ -98,5 +98,5 @@ TEST(Counters, SurviveAReloadAndStartAnewForTheNew) {
     EXPECT_EQ(edge.tunnel("v4key", Link::primary, kUp), (Passed{2, 256}));
 }
 
-}  // namespace
+}  // namespace counters_test
 }  // namespace peerlane::test

@@ -2,7 +2,7 @@
 #include "tests/pipeline/configs.hpp"
 
 namespace peerlane::test {
-namespace {
+namespace decap_test {
 
 const std::vector<Output> kSent{output("access0", at_contoso(hop(down4())))};
 
@@ -258,5 +258,5 @@ TEST(Decap, NestedManyTimes) {
             {output("access0", at_contoso(Packet().raw(out, 0x0800)))}}});
 }
 
-}  // namespace
+}  // namespace decap_test
 }  // namespace peerlane::test

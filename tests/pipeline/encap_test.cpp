@@ -2,7 +2,7 @@
 #include "tests/pipeline/configs.hpp"
 
 namespace peerlane::test {
-namespace {
+namespace encap_test {
 
 TEST(Encap, EveryTunnel) {
     struct Kind {
@@ -127,5 +127,5 @@ TEST(Encap, WhatIsInsideIsNobodysBusiness) {
     });
 }
 
-}  // namespace
+}  // namespace encap_test
 }  // namespace peerlane::test

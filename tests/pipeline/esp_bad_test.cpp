@@ -2,7 +2,7 @@
 #include "tests/pipeline/sealed.hpp"
 
 namespace peerlane::test {
-namespace {
+namespace esp_bad_test {
 
 TEST(EspBad, WhatIsNotTheTunnelsIsRefused) {
     for (const auto& vpn : every_kind()) {
@@ -199,5 +199,5 @@ TEST(EspBad, InUdp) {
     }
 }
 
-}  // namespace
+}  // namespace esp_bad_test
 }  // namespace peerlane::test

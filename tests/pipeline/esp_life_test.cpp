@@ -2,7 +2,7 @@
 #include "tests/pipeline/sealed.hpp"
 
 namespace peerlane::test {
-namespace {
+namespace esp_life_test {
 
 constexpr auto kSuite = EspSuite::aes_gcm_128;
 constexpr Association kOutA{kSuite, 0x1001, 1}, kInA{kSuite, 0x2001, 2};
@@ -264,5 +264,5 @@ TEST(EspLife, AnOtherRunsNumbersAreNotUsedAgain) {
     EXPECT_EQ(held.sa(kOutA.spi).sequence, 1'000'000U);
 }
 
-}  // namespace
+}  // namespace esp_life_test
 }  // namespace peerlane::test

@@ -4,7 +4,7 @@
 #include "tests/pipeline/sealed.hpp"
 
 namespace peerlane::test {
-namespace {
+namespace esp_test {
 
 constexpr auto kUp = Direction::to_cloud;
 constexpr auto kDown = Direction::to_customer;
@@ -387,5 +387,5 @@ TEST(Esp, NothingOfAProtectedTunnelLeavesInClear) {
     EXPECT_GT(clear, 1'000U);
 }
 
-}  // namespace
+}  // namespace esp_test
 }  // namespace peerlane::test

@@ -2,7 +2,7 @@
 #include "tests/pipeline/configs.hpp"
 
 namespace peerlane::test {
-namespace {
+namespace icmp_test {
 
 constexpr unsigned kControl = 0xc0;  // CS6: RFC 1812 §4.3.2.5
 
@@ -405,5 +405,5 @@ TEST(Icmp, NoBufferNoAnswer) {
     EXPECT_EQ(edge.port("core0").originated, 0U);
 }
 
-}  // namespace
+}  // namespace icmp_test
 }  // namespace peerlane::test

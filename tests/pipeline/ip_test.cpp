@@ -2,7 +2,7 @@
 #include "tests/pipeline/configs.hpp"
 
 namespace peerlane::test {
-namespace {
+namespace ip_test {
 
 Case sent4(const char* name, const Packet& ip, const Packet& out) {
     return {name, "access0", from_contoso(ip), Fate::sent, {output("core0", to_gateway("v4key", 0, out))}};
@@ -179,5 +179,5 @@ customers:
         kJumbo);
 }
 
-}  // namespace
+}  // namespace ip_test
 }  // namespace peerlane::test

@@ -2,7 +2,7 @@
 #include "tests/pipeline/configs.hpp"
 
 namespace peerlane::test {
-namespace {
+namespace link_test {
 
 Packet tagged(const std::vector<std::pair<unsigned, unsigned>>& tags, const Packet& ip = up4()) {
     Packet packet = Packet().ether(kAccess0Mac, kContosoMac);
@@ -229,5 +229,5 @@ TEST(Link, Headroom) {
             {output("access0", at_contoso(hop(down4())))}}});
 }
 
-}  // namespace
+}  // namespace link_test
 }  // namespace peerlane::test

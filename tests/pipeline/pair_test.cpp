@@ -8,7 +8,7 @@
 #include "tests/pipeline/configs.hpp"
 
 namespace peerlane::test {
-namespace {
+namespace pair_test {
 
 using dataplane::alive::kV4;
 using dataplane::alive::kV6;
@@ -316,5 +316,5 @@ TEST(Pair, EachPeeringHasALifeOfItsOwn) {
     EXPECT_EQ(count(microsoft_links, Link::secondary), 40U);
 }
 
-}  // namespace
+}  // namespace pair_test
 }  // namespace peerlane::test

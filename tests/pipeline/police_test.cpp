@@ -4,7 +4,7 @@
 #include <random>
 
 namespace peerlane::test {
-namespace {
+namespace police_test {
 
 /// contoso: a slow pair; fabrikam: a slow circuit with two peerings, one of them with a bucket of its own.
 std::string slow(std::string_view accounting = "l3") {
@@ -306,5 +306,5 @@ TEST(Police, ReloadKeepsTheLevel) {
     EXPECT_EQ(edge.circuit(kContoso, Link::primary, kUp).passed, (Passed{4, 3500})) << "counters carry over";
 }
 
-}  // namespace
+}  // namespace police_test
 }  // namespace peerlane::test

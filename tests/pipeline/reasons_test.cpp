@@ -5,7 +5,7 @@
 #include "tests/pipeline/sealed.hpp"
 
 namespace peerlane::test {
-namespace {
+namespace reasons_test {
 
 /// What only several workers can bring about (tests/unit/handover_test.cpp has their cases), or a worker and control
 /// (tests/unit/local_limits_test.cpp).
@@ -147,5 +147,5 @@ TEST(Reasons, AreNamedOnceEach) {
     }
 }
 
-}  // namespace
+}  // namespace reasons_test
 }  // namespace peerlane::test

@@ -2,7 +2,7 @@
 #include "tests/pipeline/configs.hpp"
 
 namespace peerlane::test {
-namespace {
+namespace route_test {
 
 TEST(Guard, Sources) {
     const auto from = [](std::string_view source) { return up4("10.100.0.1", source); };
@@ -186,5 +186,5 @@ customers:
           Packet().ether(kGatewayMac, kCoreMac).ip4("192.0.2.1", "192.0.2.254").df().icmp(0).payload(8).octets()}});
 }
 
-}  // namespace
+}  // namespace route_test
 }  // namespace peerlane::test

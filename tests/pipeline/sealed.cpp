@@ -17,7 +17,7 @@ Octets big_endian(std::uint64_t value, unsigned octets) {
     for (unsigned i = octets; i-- > 0;) { out.push_back(static_cast<std::uint8_t>(value >> (8 * i))); }
     return out;
 }
-void put(Octets& to, const Octets& more) {
+void append(Octets& to, const Octets& more) {
     to.insert(to.end(), more.begin(), more.end());
 }
 std::uint32_t get32(const Octets& from, std::size_t at) {
@@ -58,10 +58,10 @@ ipsec::Job job_of(const Association& sa, std::uint64_t sequence, const Octets& i
         const auto material = key_of(sa.suite, sa.mark);
         nonce = part(material, suite.cipher_key, material.size());
     }
-    put(nonce, iv);
+    append(nonce, iv);
     std::copy(nonce.begin(), nonce.end(), job.nonce);
     Octets aad = big_endian(sa.spi, 4);
-    put(aad, sa.esn ? big_endian(sequence, 8) : big_endian(sequence & 0xffffffffU, 4));
+    append(aad, sa.esn ? big_endian(sequence, 8) : big_endian(sequence & 0xffffffffU, 4));
     std::copy(aad.begin(), aad.end(), job.aad);
     return job;
 }
@@ -78,7 +78,7 @@ Packet& add_esp(Packet& packet, const Path& path, const Octets& esp) {
     if (!path.udp) { return packet.raw({}, 50).payload(esp); }
     if (path.local.find(':') != std::string::npos) { return packet.udp(4500, 4500).payload(esp); }
     Octets udp = big_endian(4500ULL << 16U | 4500U, 4);
-    put(udp, big_endian((8 + esp.size()) << 16U, 4));
+    append(udp, big_endian((8 + esp.size()) << 16U, 4));
     return packet.raw(udp, 17).payload(esp);
 }
 
@@ -127,7 +127,7 @@ Octets seal(const Association& sa, std::uint64_t sequence, const Octets& payload
         }
     }
     Octets text = payload;
-    put(text, padding);
+    append(text, padding);
     text.push_back(static_cast<std::uint8_t>(trailer.pad_length.value_or(static_cast<unsigned>(padding.size()))));
     text.push_back(static_cast<std::uint8_t>(next_header));
     if (text.size() % suite.block != 0) { throw std::invalid_argument("no whole blocks"); }
@@ -137,10 +137,10 @@ Octets seal(const Association& sa, std::uint64_t sequence, const Octets& payload
                            : Octets(suite.iv, static_cast<std::uint8_t>(0x40 + sequence));
     // HMAC covers what stands before the text, so all lies in one piece.
     Octets esp = big_endian(sa.spi, 4);
-    put(esp, big_endian(sequence & 0xffffffffU, 4));
-    put(esp, iv);
+    append(esp, big_endian(sequence & 0xffffffffU, 4));
+    append(esp, iv);
     const auto front = esp.size();
-    put(esp, text);
+    append(esp, text);
     auto job = job_of(sa, sequence, iv, text, Way::seal);
     job.text = esp.data() + front;
     engine().seal({&job, 1});

@@ -2,7 +2,7 @@
 #include "tests/pipeline/configs.hpp"
 
 namespace peerlane::test {
-namespace {
+namespace size_test {
 
 unsigned get16(const Octets& octets, std::size_t at) {
     return octets[at] << 8U | octets[at + 1];
@@ -297,5 +297,5 @@ TEST(Mss, FromTheCloud) {
     });
 }
 
-}  // namespace
+}  // namespace size_test
 }  // namespace peerlane::test

@@ -8,7 +8,7 @@
 #include "tests/unit/octets.hpp"
 
 namespace peerlane {
-namespace {
+namespace arp_test {
 
 constexpr Mac kCustomer{{0x02, 0, 0, 0, 0x01, 0x01}};
 constexpr Mac kEdge{{0x02, 0, 0, 0, 0x02, 0x02}};
@@ -165,5 +165,5 @@ TEST(Arp, BitsAndLengthsAtRandom) {
     EXPECT_GT(refused, 20'000);
 }
 
-}  // namespace
+}  // namespace arp_test
 }  // namespace peerlane

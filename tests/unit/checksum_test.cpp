@@ -7,7 +7,7 @@
 #include <vector>
 
 namespace peerlane {
-namespace {
+namespace checksum_test {
 
 /// RFC 1071 §1: the complement of the ones' complement sum of the 16-bit words, one carry at a time.
 std::uint16_t plain_checksum(const std::vector<std::uint8_t>& octets) {
@@ -128,5 +128,5 @@ TEST(Checksum, PseudoHeaders) {
               static_cast<std::uint16_t>(~plain_checksum(octets)));
 }
 
-}  // namespace
+}  // namespace checksum_test
 }  // namespace peerlane

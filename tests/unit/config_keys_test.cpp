@@ -247,12 +247,14 @@ TEST_F(ConfigKeyFiles, OfAnIncludedFile) {
 __attribute__((no_sanitize("address", "undefined"), noinline)) void count_between(
     const volatile char* from, const volatile char* to, const std::vector<std::string>& inverted,
     std::vector<std::size_t>& counts) {
+    bool first[256] = {};  // octets that one of them begins with
+    for (const std::string& one : inverted) { first[static_cast<unsigned char>(~one[0])] = true; }
     for (; from < to; ++from) {
-        const char first = static_cast<char>(~*from);
+        if (!first[static_cast<unsigned char>(*from)]) continue;
         for (std::size_t i = 0; i < inverted.size(); ++i) {
             const std::string_view one = inverted[i];
-            if (first != one[0] || to - from < static_cast<std::ptrdiff_t>(one.size())) continue;
-            std::size_t same = 1;
+            if (to - from < static_cast<std::ptrdiff_t>(one.size())) continue;
+            std::size_t same = 0;
             while (same < one.size() && from[same] == static_cast<char>(~one[same])) ++same;
             if (same == one.size()) ++counts[i];
         }

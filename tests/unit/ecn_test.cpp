@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 namespace peerlane {
-namespace {
+namespace ecn_test {
 
 TEST(Ecn, Figure4) {
     enum : std::uint8_t { not_ect = 0, ect1 = 1, ect0 = 2, ce = 3, drop = kEcnDrop };
@@ -43,5 +43,5 @@ TEST(Ecn, SettingItKeepsTheRest) {
     }
 }
 
-}  // namespace
+}  // namespace ecn_test
 }  // namespace peerlane

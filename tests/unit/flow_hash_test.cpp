@@ -10,7 +10,7 @@
 #include <vector>
 
 namespace peerlane {
-namespace {
+namespace flow_hash_test {
 
 using Octets = std::vector<std::uint8_t>;
 
@@ -138,5 +138,5 @@ TEST(FlowHash, SpreadsEvenly) {
     }
 }
 
-}  // namespace
+}  // namespace flow_hash_test
 }  // namespace peerlane

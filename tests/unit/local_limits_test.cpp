@@ -3,7 +3,7 @@
 #include "tests/unit/local_case.hpp"
 
 namespace peerlane::dataplane::test {
-namespace {
+namespace local_limits_test {
 
 // By default, on one link in a second: ARP of anybody, ARP of the neighbour there, what is for the edge itself.
 constexpr unsigned kAsk = 100, kFromNeighbour = kAsk + 40, kPunt = 1'000;
@@ -242,5 +242,5 @@ TEST_F(Limits, NoRoomForTheNote) {
     expect_done();
 }
 
-}  // namespace
+}  // namespace local_limits_test
 }  // namespace peerlane::dataplane::test

@@ -2,7 +2,7 @@
 #include "tests/unit/local_case.hpp"
 
 namespace peerlane::dataplane::test {
-namespace {
+namespace local_test {
 
 using peerlane::test::hop;
 
@@ -310,5 +310,5 @@ TEST_F(Local, TheEndComesWhileTheyWait) {
     EXPECT_EQ(held(kCore) + held(kAccess), 10U);
 }  // TearDown() misses no buffer
 
-}  // namespace
+}  // namespace local_test
 }  // namespace peerlane::dataplane::test

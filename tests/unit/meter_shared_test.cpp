@@ -9,7 +9,7 @@
 #include "lib/meter/shared_bucket.hpp"
 
 namespace peerlane::meter {
-namespace {
+namespace meter_shared_test {
 
 constexpr std::uint64_t kSeed = 1'616;
 __extension__ using Wide = __int128;
@@ -240,5 +240,5 @@ TEST(SharedBucketThreads, KeepTheBooksWithoutAQuantum) {
     threads_keep_the_books(Bytes{0});
 }
 
-}  // namespace
+}  // namespace meter_shared_test
 }  // namespace peerlane::meter

@@ -8,7 +8,7 @@
 #include "lib/meter/bucket.hpp"
 
 namespace peerlane::meter {
-namespace {
+namespace meter_test {
 
 constexpr std::uint64_t kSeed = 2'697;
 __extension__ using Wide = __int128;
@@ -198,5 +198,5 @@ TEST(Bucket, RetuneSettlesAtTheOldRateAndKeepsTheLevel) {
     EXPECT_EQ(bucket.at, before.at);
 }
 
-}  // namespace
+}  // namespace meter_test
 }  // namespace peerlane::meter

@@ -9,7 +9,7 @@
 #include "tests/unit/octets.hpp"
 
 namespace peerlane {
-namespace {
+namespace ndisc_test {
 
 using enum NdMessage::Kind;
 
@@ -365,5 +365,5 @@ TEST(NeighbourDiscovery, Addresses) {
     EXPECT_FALSE(is_link_local(ip6("::")));
 }
 
-}  // namespace
+}  // namespace ndisc_test
 }  // namespace peerlane

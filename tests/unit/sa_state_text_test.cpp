@@ -6,7 +6,7 @@
 #include <numeric>
 
 namespace peerlane::dataplane {
-namespace {
+namespace sa_state_text_test {
 
 SaKey key(std::uint8_t first, bool outbound, std::uint32_t number) {
     SaKey made{.outbound = outbound, .number = number};
@@ -138,5 +138,5 @@ TEST(SaStateText, ARecordTwiceOrOutOfOrderIsRefused) {
               "line 7: a record that has been above, or should be");
 }
 
-}  // namespace
+}  // namespace sa_state_text_test
 }  // namespace peerlane::dataplane

@@ -18,7 +18,7 @@
 #include "tests/unit/child.hpp"
 
 namespace peerlane::dataplane {
-namespace {
+namespace sa_store_test {
 
 namespace fs = std::filesystem;
 using test::Child;
@@ -428,5 +428,5 @@ TEST_F(SaStoreTest, AFileInTheWayIsSaidToBe) {
     directory_ = root_ / "none";
 }
 
-}  // namespace
+}  // namespace sa_store_test
 }  // namespace peerlane::dataplane

@@ -9,7 +9,7 @@
 #include <tuple>
 
 namespace peerlane::table {
-namespace {
+namespace tunnel_test {
 
 constexpr std::uint64_t kSeed = 2'890;
 using Table = TunnelTable<std::array<std::uint64_t, 3>>;
@@ -133,5 +133,5 @@ TEST(TunnelTable, StaysSmall) {
     EXPECT_LE(Table(entries).bytes(), entries.size() * (64 + 128));
 }
 
-}  // namespace
+}  // namespace tunnel_test
 }  // namespace peerlane::table

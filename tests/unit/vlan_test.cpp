@@ -8,7 +8,7 @@
 #include <utility>
 
 namespace peerlane::table {
-namespace {
+namespace vlan_test {
 
 constexpr std::uint64_t kSeed = 8'021;
 
@@ -76,5 +76,5 @@ TEST(VlanTable, MemoryIsBounded) {
     EXPECT_THROW(VlanTable(std::vector<VlanTable::Entry>{{0, 4'096, 0}}), std::invalid_argument);
 }
 
-}  // namespace
+}  // namespace vlan_test
 }  // namespace peerlane::table
