@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 
 #include <array>
-#include <cstdlib>
+#include <charconv>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
@@ -55,7 +55,9 @@ void forget_socket_errors(unsigned index) {
     std::error_code none;
     std::filesystem::directory_iterator open("/proc/self/fd", none);
     for (; !none && open != std::filesystem::directory_iterator(); open.increment(none)) {
-        const int file = std::atoi(open->path().filename().c_str());
+        const std::string name = open->path().filename();  // a number
+        int file = -1;
+        std::from_chars(name.data(), name.data() + name.size(), file);
         sockaddr_ll address{};
         socklen_t size = sizeof(address);
         if (getsockname(file, reinterpret_cast<sockaddr*>(&address), &size) != 0) { continue; }
