@@ -12,7 +12,7 @@ import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
-from live import Edge, check_conservation, configuration
+from live import PATIENCE, Edge, check_conservation, configuration
 from peer import Peer
 from protection import Protection, kernel_faults, kernel_states
 from wires import WIRES
@@ -102,7 +102,7 @@ def nodad(address):
 
 def batch(commands, namespace=None):
     """Shell text that gives them to one `ip`, in a customer's namespace or the peer's own."""
-    return f"ip {f'-n {namespace}' if namespace else ''} -batch - <<E\n" + "\n".join(commands) + "\nE\n"
+    return f"ip {f'-n {namespace} ' if namespace else ''}-batch - <<E\n" + "\n".join(commands) + "\nE\n"
 
 
 def router_script(circuits, mtu=1500, service_tpid="802.1ad"):
@@ -122,7 +122,7 @@ def router_script(circuits, mtu=1500, service_tpid="802.1ad"):
                          f"addr add {CUSTOMER[4]} dev lo", f"addr add {CUSTOMER[6]} dev lo nodad",
                          f"route add 10.100.0.0/16 via {LINK[4]}2 src {CUSTOMER[4]}",
                          f"route add 2001:db8:100::/48 via {LINK[6]}2 src {CUSTOMER[6]}"], one.name)
-    return QUIET + commands(root) + inside
+    return QUIET + batch(root) + inside
 
 
 def gateway_script(circuits, mtu=1500, mac=GATEWAY, announces=False):
@@ -145,19 +145,7 @@ def gateway_script(circuits, mtu=1500, mac=GATEWAY, announces=False):
         if one.protection:
             root += [f"addr add {end} dev lo{nodad(end)}" for end in one.protection.ends[1:]]
             root += one.protection.gateway(one.tunnel)
-    return QUIET + (ANNOUNCE if announces else "") + commands(root) + inside
-
-
-def commands(lines):
-    """One `ip` each for namespaces, which -batch cannot make; the rest together, in order."""
-    text, together = "", []
-    for line in lines:
-        if line.startswith("netns"):
-            text += (batch(together) if together else "") + f"ip {line}\n"
-            together = []
-        else:
-            together.append(line)
-    return text + (batch(together) if together else "")
+    return QUIET + (ANNOUNCE if announces else "") + batch(root) + inside
 
 
 class Lab:
@@ -214,6 +202,13 @@ class Lab:
                 assert sa["bytes"] == there["bytes"], (sa, there)
         assert self.gateway_faults() == {}
 
+    def situation(self):
+        """Text about where packets may have ended."""
+        shown = {what: self.edge.show(what) for what in ("drops", "ports", "neighbours")}
+        lost = "ip -s link show vec0; grep -h ^Icmp: /proc/net/snmp; cat /proc/net/softnet_stat"
+        return "\n".join([*(f"{what}: {text}" for what, text in shown.items()), self.edge.log(),
+                          *(f"{peer.name}: {peer.run(lost)}" for peer in (self.router, self.gateway))])
+
     def gateway_faults(self):
         return kernel_faults(self.gateway.run("cat /proc/net/xfrm_stat"))
 
@@ -227,7 +222,7 @@ def lab(program, directory, circuits, access_mtu=1500, core_mtu=1500, router_mtu
         jobs = [router.begin(router_script(circuits, router_mtu or access_mtu, tpid)),
                 gateway.begin(gateway_script(circuits, core_mtu))]
         for job in jobs:
-            job.wait()
+            job.wait(3 * PATIENCE)  # the only work here that grows with the circuits
         if any(one.protection and one.protection.udp for one in circuits):
             gateway.run(f"python3 {gateway.put(HERE / 'guest_natt.py')}")
         with WIRES[wire](directory) as (devices, workers):
@@ -239,6 +234,11 @@ def lab(program, directory, circuits, access_mtu=1500, core_mtu=1500, router_mtu
             del model["ports"]["core0"]["gateway_mac"]  # everybody's MAC is asked for
             model["ports"]["core0"].update(mtu=core_mtu, address6=CORE[6] + "/64", gateway6="2001:db8:c::fe")
             with Edge(program, directory, model) as edge:
-                yield Lab(edge, router, gateway, circuits)
+                it = Lab(edge, router, gateway, circuits)
+                try:
+                    yield it
+                except Exception:
+                    print(it.situation(), flush=True)
+                    raise
                 check_conservation(edge.show("ports"))
                 edge.end()
