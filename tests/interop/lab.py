@@ -44,6 +44,13 @@ echo 1 >ipv4/conf/vec0/arp_notify
 echo 1 >ipv6/conf/vec0/ndisc_notify
 """
 
+# What GRE and ESP want, at once. The kernel looks for a module of every suite by several names, in vain, at 50 ms each.
+MODULES = """
+modprobe -a ip_gre ip6_gre xfrm_user esp4 esp6 authenc authencesn echainiv seqiv cbc ctr gcm ghash_generic hmac drbg \\
+    sha512_generic jitterentropy_rng ansi_cprng chacha20poly1305 chacha_generic poly1305_generic
+echo >/proc/sys/kernel/modprobe
+"""
+
 
 @dataclass
 class Circuit:
@@ -145,7 +152,8 @@ def gateway_script(circuits, mtu=1500, mac=GATEWAY, announces=False):
         if one.protection:
             root += [f"addr add {end} dev lo{nodad(end)}" for end in one.protection.ends[1:]]
             root += one.protection.gateway(one.tunnel)
-    return QUIET + (ANNOUNCE if announces else "") + batch(root) + inside
+    protected = any(one.protection for one in circuits)
+    return QUIET + (MODULES if protected else "") + (ANNOUNCE if announces else "") + batch(root) + inside
 
 
 class Lab:
