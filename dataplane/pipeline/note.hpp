@@ -90,11 +90,12 @@ inline void recall(Worker& worker, Burst& burst) noexcept {
 }
 
 /// Packets that waited, when it is known again whose they are: where a reload gave their tags, GRE key or SA to another
-/// peering meanwhile, they are not that one's.
+/// peering meanwhile, they are not that one's, and it is not charged for them.
 inline void keep_owner(const Worker& worker, Burst& burst) noexcept {
     if (burst.kind != Burst::Kind::released) [[likely]] { return; }
     burst.each([&](std::uint32_t slot) {
         if (note_of(burst.mbuf[slot]).owner != owner_of(*worker.snapshot, burst, slot)) {
+            burst.attachment[slot] = burst.tunnel[slot] = kNowhere;
             burst.end(slot, Fate::no_neighbour);
         }
     });

@@ -181,13 +181,14 @@ class Compilation {
             if (link.subnet) { end.edge4 = config::edge_address(*link.subnet); }
             if (link.subnet6) { end.edge6 = config::edge_address(*link.subnet6); }
         }
-        info.mark = fresh || previous_ == nullptr ? ++state_.peering_marks : previous_->peerings[slot].mark;
         if (fresh) {
+            state_.peering_marks[slot] = ++state_.marks_given;
             state_.icmp_buckets[slot].bucket = meter::full_bucket(snapshot_->icmp_rate, options_.now);
             for (std::uint32_t link = 0; link < kLinks; ++link) {
                 fill_local_buckets(slot * kLinks + link, snapshot_->neighbour_rate);
             }
         }
+        info.mark = state_.peering_marks[slot];
         info.own_bucket = peering.bandwidth.has_value();
         if (!info.own_bucket) { return; }
         const auto bucket = bucket_of(*peering.bandwidth, peering.burst, snapshot_->workers);

@@ -129,7 +129,9 @@ struct State {
     ReservedArray<meter::SharedBucket> punt_buckets{local_cell::kCells};
     ReservedArray<meter::SharedBucket> ask_buckets{local_cell::kCells};
     ReservedArray<meter::SharedBucket> neighbour_buckets{local_cell::kCells};
-    std::uint64_t peering_marks = 0;  // given so far (PeeringInfo::mark); control's own
+    // PeeringInfo::mark, by slot, and how many were given so far; control's own.
+    ReservedArray<std::uint64_t> peering_marks{kMaxPeerings};
+    std::uint64_t marks_given = 0;
     // By SA slot. An SA belongs to one worker as long as it has its slot.
     ReservedArray<ipsec::SaState> sa_states{kMaxSas};
     ReservedArray<ipsec::SaFaults> sa_faults{kMaxSas};

@@ -38,14 +38,18 @@ std::string circuit_over(const std::string& links) {
 class Compile : public testing::Test {
   protected:
     const Snapshot& publish(const std::string& customers, Nanoseconds now = 0) {
+        snapshots_.push_back(built(customers, now));
+        state_.commit();
+        return *snapshots_.back();
+    }
+    /// Compiled, and never published: what came after it failed.
+    void abandon(const std::string& customers) { built(customers, 0); }
+    std::unique_ptr<Snapshot> built(const std::string& customers, Nanoseconds now) {
         auto loaded = config::load_text(std::string(kPorts) + customers, "test.yaml");
         EXPECT_TRUE(loaded.ok());
         CompileOptions options;
         options.now = now;
-        snapshots_.push_back(
-            compile(loaded.model, state_, snapshots_.empty() ? nullptr : snapshots_.back().get(), options));
-        state_.commit();
-        return *snapshots_.back();
+        return compile(loaded.model, state_, snapshots_.empty() ? nullptr : snapshots_.back().get(), options);
     }
     static std::uint32_t slot(const Snapshot& snapshot, std::string_view name) {
         for (const auto& circuit : snapshot.names.circuits) {
@@ -153,6 +157,23 @@ TEST_F(Compile, WhatIsKnownOfLinksOutlivesAReload) {
     EXPECT_EQ(again.names.peerings[0].slot * kLinks, index);
     EXPECT_EQ(state_.links_alive[index], 0);
     EXPECT_EQ(state_.links_alive[index + 1], alive::kV4 | alive::kV6);
+}
+
+TEST_F(Compile, MarksOutliveReloadsThatFailed) {
+    const auto mark = [](const Snapshot& snapshot, std::size_t i) {
+        return snapshot.peerings[snapshot.names.peerings[i].slot].mark;
+    };
+    const auto first = mark(publish(customer("a", 10)), 0);
+    const auto three = customer("a", 10) + customer("b", 11) + customer("c", 12);
+    abandon(three);
+    const auto& now = publish(three);  // b and c are not new, and were in no snapshot before
+    EXPECT_EQ(mark(now, 0), first);
+    EXPECT_NE(mark(now, 1), first);
+    EXPECT_NE(mark(now, 2), first);
+    EXPECT_NE(mark(now, 1), mark(now, 2));
+    EXPECT_NE(mark(now, 1), 0U);
+    const auto second = mark(now, 1);
+    EXPECT_EQ(mark(publish(three), 1), second);
 }
 
 TEST_F(Compile, MacsOfDevicesAndOfReplay) {

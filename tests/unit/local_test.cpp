@@ -185,6 +185,15 @@ TEST_F(Local, AReloadThatKeepsTheTunnelKeepsThePackets) {
 /// Everything of contoso's that waits, and after a reload its neighbours answer.
 class Reloaded : public Local {
   protected:
+    /// What is nobody's is on nobody's account: not the old owner's, who is gone, nor the new one's, nor whosever
+    /// circuit had the packet's place in the burst before.
+    void expect_nobody_charged() const {
+        for (const auto& worker : state->workers) {
+            for (std::uint32_t cell = 0; cell < state->circuits.end() * 4; ++cell) {
+                for (const auto count : worker->circuit_drops[cell].packets) { EXPECT_EQ(count, 0U) << cell; }
+            }
+        }
+    }
     void wait_and_reload(const std::string& yaml) {
         start();
         feed(kAccess, from_router(up(1)));
@@ -261,6 +270,7 @@ TEST_F(Reloaded, TagsAndKeyAreAnothersNow) {
     yaml.replace(yaml.find(name), name.size(), "name: stranger");
     wait_and_reload(yaml);
     EXPECT_EQ(drops(Fate::no_neighbour), 5U) << "contoso's packets are not the stranger's";
+    expect_nobody_charged();
     EXPECT_TRUE(take(kAccess).packets.empty());
     EXPECT_TRUE(take(kCore).packets.empty());
     feed(kAccess, from_router(up(6)));
