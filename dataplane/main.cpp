@@ -9,6 +9,7 @@
 #include "config/schema.hpp"
 #include "dataplane/control/findings.hpp"
 #include "dataplane/control/preflight.hpp"
+#include "dataplane/io/live_eal.hpp"
 #include "dataplane/live_commands.hpp"
 #include "dataplane/replay.hpp"
 
@@ -30,7 +31,7 @@ int check(const std::string& file, bool with_preflight) {
     std::cout << file << ": valid: " << loaded.model.ports.size() << " ports, " << loaded.model.customers.size()
               << " customers, " << circuits << " circuits, " << peerings << " peerings\n";
     if (!with_preflight) { return 0; }
-    const auto needs = preflight(loaded.model);
+    const auto needs = preflight(loaded.model, allowed_cores());
     std::cout << to_text(needs);
     const bool missing =
         std::any_of(needs.begin(), needs.end(), [](const Need& need) { return need.state == Need::State::missing; });

@@ -49,7 +49,8 @@ std::uint64_t number(const fs::path& file) {
 
 class Preflight {
   public:
-    Preflight(const config::Model& model, std::string root) : model_(model), root_(std::move(root)) {}
+    Preflight(const config::Model& model, const std::vector<unsigned>& allowed, std::string root)
+        : model_(model), allowed_(allowed), root_(std::move(root)) {}
 
     std::vector<Need> run() {
         hugepages();
@@ -58,7 +59,7 @@ class Preflight {
             device(port);
             local_delivery(port);
         }
-        look_at_cores(model_, root_, needs_);
+        look_at_cores(model_, allowed_, root_, needs_);
         directory(State::missing, "the control socket", fs::path(model_.edge.socket).parent_path());
         locked_memory();
         associations();
@@ -146,12 +147,14 @@ class Preflight {
 
     /// XDP: the kernel, the interface and its offloads, capabilities, addresses, and programs of others.
     void steering(const config::Port& port, const std::string& name) {
-        std::vector<Ip6> own;
-        if (port.address) { own.push_back({0, table::mapped(port.address->address)}); }
-        if (port.address6) { own.push_back(port.address6->address); }
+        std::vector<Ip6> own;  // as Snapshot::local_addresses: by whichever core port they are reached
+        for (const auto& each : model_.ports) {
+            if (each.address) { own.push_back({0, table::mapped(each.address->address)}); }
+            if (each.address6) { own.push_back(each.address6->address); }
+        }
         config::each_network(model_, [&](const config::VirtualNetwork& network) {
-            const auto at = config::core_port_of(model_, network.tunnel.local);
-            if (at && &model_.ports[*at] == &port) { own.push_back(mapped(network.tunnel.local)); }
+            own.push_back(mapped(network.tunnel.local));
+            if (network.ipsec) { own.push_back(mapped(network.ipsec->local)); }
         });
         std::ranges::sort(own);
         own.erase(std::ranges::unique(own).begin(), own.end());
@@ -273,8 +276,12 @@ class Preflight {
     }
 
     void directory(State without, const std::string& what, fs::path path) {
-        // The deepest part that exists is where the rest would be made.
-        while (!path.empty() && !fs::exists(path) && path.has_relative_path()) { path = path.parent_path(); }
+        // The deepest part that exists is where the rest would be made. What cannot be looked at is not writable
+        // either.
+        std::error_code none;
+        while (!path.empty() && !fs::exists(path, none) && !none && path.has_relative_path()) {
+            path = path.parent_path();
+        }
         if (path.empty()) { path = "."; }
         if (access(path.c_str(), W_OK | X_OK) == 0) {
             return add(State::met, fmt::format("{}: {} is writable", what, path.string()));
@@ -284,6 +291,7 @@ class Preflight {
     }
 
     const config::Model& model_;
+    const std::vector<unsigned>& allowed_;
     std::string root_;
     std::uint64_t capabilities_ = 0;
     std::vector<Need> needs_;
@@ -291,8 +299,8 @@ class Preflight {
 
 }  // namespace
 
-std::vector<Need> preflight(const config::Model& model, const std::string& root) {
-    return Preflight(model, root).run();
+std::vector<Need> preflight(const config::Model& model, const std::vector<unsigned>& allowed, const std::string& root) {
+    return Preflight(model, allowed, root).run();
 }
 
 std::string to_text(const std::vector<Need>& needs) {

@@ -16,9 +16,10 @@ struct Need {
     std::string remedy;
 };
 
-/// Looks at hugepages, devices, capabilities, cores and directories; changes nothing. `root` stands before /proc, /sys
-/// and /dev (tests).
-std::vector<Need> preflight(const config::Model& model, const std::string& root = {});
+/// Looks at hugepages, devices, capabilities, cores and directories; changes nothing. `allowed` as from
+/// allowed_cores(). `root` stands before /proc, /sys and /dev (tests).
+std::vector<Need> preflight(const config::Model& model, const std::vector<unsigned>& allowed,
+                            const std::string& root = {});
 
 /// A line for each need and its remedy.
 std::string to_text(const std::vector<Need>& needs);

@@ -17,16 +17,20 @@ using Cores = std::vector<std::uint32_t>;
 
 class CoreCheck {
   public:
-    CoreCheck(const config::Model& model, const std::string& root, std::vector<Need>& needs)
-        : edge_(model.edge), cpus_(root + "/sys/devices/system/cpu/"), needs_(needs) {}
+    CoreCheck(const config::Model& model, const std::vector<unsigned>& allowed, const std::string& root,
+              std::vector<Need>& needs)
+        : edge_(model.edge), allowed_(allowed), cpus_(root + "/sys/devices/system/cpu/"), needs_(needs) {}
 
     void run() {
         const auto configured = static_cast<std::uint32_t>(sysconf(_SC_NPROCESSORS_CONF));
         for (const auto core : edge_.cores) {
-            if (core < configured) {
-                there_.push_back(core);
-            } else {
+            if (core >= configured) {
                 add(State::missing, fmt::format("edge.cores: there is no core {}", core), "lscpu lists the cores");
+            } else if (std::ranges::find(allowed_, core) == allowed_.end()) {
+                add(State::missing, fmt::format("edge.cores: core {} is not one this process may use", core),
+                    fmt::format("choose among {}, or AllowedCPUs= in the unit file", fmt::join(allowed_, ", ")));
+            } else {
+                there_.push_back(core);
             }
         }
         enough();
@@ -135,6 +139,7 @@ class CoreCheck {
     }
 
     const config::Edge& edge_;
+    const std::vector<unsigned>& allowed_;
     std::string cpus_;
     std::vector<Need>& needs_;
     Cores there_;
@@ -142,8 +147,9 @@ class CoreCheck {
 
 }  // namespace
 
-void look_at_cores(const config::Model& model, const std::string& root, std::vector<Need>& needs) {
-    CoreCheck(model, root, needs).run();
+void look_at_cores(const config::Model& model, const std::vector<unsigned>& allowed, const std::string& root,
+                   std::vector<Need>& needs) {
+    CoreCheck(model, allowed, root, needs).run();
 }
 
 }  // namespace peerlane::dataplane

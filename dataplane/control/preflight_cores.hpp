@@ -9,7 +9,8 @@
 
 namespace peerlane::dataplane {
 
-/// Appends to `needs`; changes nothing. `root` as for preflight().
-void look_at_cores(const config::Model& model, const std::string& root, std::vector<Need>& needs);
+/// Appends to `needs`; changes nothing. `allowed` and `root` as for preflight().
+void look_at_cores(const config::Model& model, const std::vector<unsigned>& allowed, const std::string& root,
+                   std::vector<Need>& needs);
 
 }  // namespace peerlane::dataplane

@@ -49,7 +49,7 @@ class Preflight : public testing::Test {
     /// Remedies of what is not met, in order.
     std::vector<std::string> remedies() {
         std::vector<std::string> found;
-        for (const auto& need : preflight(model_, root_.string())) {
+        for (const auto& need : preflight(model_, allowed_, root_.string())) {
             EXPECT_EQ(need.state == Need::State::met, need.remedy.empty()) << need.what;
             if (need.state != Need::State::met) { found.push_back(need.remedy); }
         }
@@ -58,6 +58,7 @@ class Preflight : public testing::Test {
 
     fs::path root_;
     config::Model model_;
+    std::vector<unsigned> allowed_{0, 1};
 };
 
 TEST_F(Preflight, AMachineWithEverythingNeedsNothing) {
@@ -116,6 +117,18 @@ TEST_F(Preflight, LooksAtTapsAndPinnedCores) {
     EXPECT_NE(found[0].find("CAP_NET_ADMIN"), std::string::npos) << found[0];
 }
 
+TEST_F(Preflight, ACoreThatIsNotThisProcesss) {
+    add_port("net_null0");
+    allowed_ = {1};
+    EXPECT_EQ(remedies(), std::vector<std::string>{"choose among 1, or AllowedCPUs= in the unit file"});
+}
+
+TEST_F(Preflight, APlaceThatCannotBeLookedAt) {
+    add_port("net_null0");
+    model_.edge.socket = (root_ / std::string(300, 'x') / "edge.sock").string();  // as without search permission
+    EXPECT_EQ(remedies(), std::vector<std::string>{"run as its owner, or name another place"});
+}
+
 TEST_F(Preflight, TwoThreadsOfOneCore) {
     add_port("net_null0");
     model_.edge.workers = 2;
@@ -161,7 +174,7 @@ TEST_F(Preflight, SaysHowEachLineStands) {
     add_port("net_null0");
     add_port("net_af_packet0,iface=eth7");
     write("sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "0\n");
-    const auto text = to_text(preflight(model_, root_.string()));
+    const auto text = to_text(preflight(model_, allowed_, root_.string()));
     for (const auto* line :
          {"warn  hugepages: 0 MB free", "ok    port port0: net_null0", "fail  port port1: no interface `eth7`"}) {
         EXPECT_NE(text.find(line), std::string::npos) << line << '\n' << text;
