@@ -6,6 +6,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <ctime>
 #include <iostream>
@@ -290,12 +291,17 @@ class Edge {
         return applied;
     }
 
-    /// A port that has come back steers what it steered before.
+    /// A port that has come back steers what it steered before; one that cannot yet is asked again.
     void watch_links() {
-        if (!watch_.tick(clock_.now())) { return; }
-        try {
-            admit(ports_, configuration_.snapshot());
-        } catch (const Failure& failure) { log("{}", failure.what()); }
+        const auto now = clock_.now();
+        const bool again = !refusals_.empty() && now - admitted_ >= PortWatch::kRetry;
+        if (!watch_.tick(now) && !again) { return; }
+        admitted_ = now;
+        auto refusals = admit_each(ports_, configuration_.snapshot());
+        for (const auto& said : refusals) {
+            if (std::ranges::find(refusals_, said) == refusals_.end()) { log("{}", said); }
+        }
+        refusals_ = std::move(refusals);
     }
 
     Signals signals_;
@@ -313,6 +319,8 @@ class Edge {
     LocalDelivery local_;
     Configuration configuration_;
     PortWatch watch_;
+    std::vector<std::string> refusals_;  // of ports that do not steer what they should
+    Nanoseconds admitted_ = 0;
     Workers workers_;
     Commands commands_;
 };

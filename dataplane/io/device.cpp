@@ -27,7 +27,7 @@ Device parse_device(std::string_view text, const std::string& where) {
     }
     if (like(name, "xxxx:xx:xx.x")) { return {false, arguments, name}; }
     if (like(name, "xx:xx.x")) { return {false, "0000:" + arguments, "0000:" + name}; }
-    if (name.starts_with("net_") || name.starts_with("eth_")) { return {true, arguments, name}; }
+    if (name.starts_with("net_")) { return {true, arguments, name}; }
     if (if_nametoindex(name.c_str()) != 0) {
         throw Failure(where, "device `" + name + "` is a network interface of the system, not a DPDK device",
                       "write its PCI address, or `net_af_packet0,iface=" + name + "` to share it with the system");

@@ -30,7 +30,11 @@ bool PortWatch::look(std::size_t index, Nanoseconds now) {
     }
     const auto interface = look_at_interface(port.interface_name);
     if (interface.index == port.interface) {
-        if (interface.up && !up_[index]) { forget_socket_errors(port.interface); }
+        // It may have been down and up again between two looks.
+        if (interface.up && (!up_[index] || now - forgot_[index] >= kRetry)) {
+            forget_socket_errors(port.interface);
+            forgot_[index] = now;
+        }
         return interface.up;
     }
     // Removed; one of the same name is another one. The driver's sockets belong to the old one.
@@ -45,7 +49,7 @@ bool PortWatch::look_at_memif_client(std::size_t index, Nanoseconds now) {
     const Port& port = ports_.all()[index];
     const bool up = Ports::is_open(port) && Ports::link(port).up;
     const bool due = reconnections_[index].due(port.setup.device, up, now);
-    reasons_[index] = up || reconnections_[index].served() ? "" : "no memif server listens";
+    reasons_[index] = up ? "" : reconnections_[index].served() ? refusals_[index] : "no memif server listens";
     if (due) {
         if (Ports::is_open(port)) { detach(index); }
         attach(index, now);
@@ -69,10 +73,11 @@ bool PortWatch::attach(std::size_t index, Nanoseconds now) {
         ports_.reopen(index);
     } catch (const std::exception& failure) {
         const std::string said = failure.what();
-        if (reasons_[index] != said) { log("{}", said); }
-        reasons_[index] = said;
+        if (refusals_[index] != said) { log("{}", said); }
+        refusals_[index] = reasons_[index] = said;
         return false;
     }
+    refusals_[index].clear();
     reasons_[index].clear();
     log("port {}: opened again, {}", port.setup.name, port.setup.device.arguments);
     return true;

@@ -38,6 +38,8 @@ class PortWatch {
     Publication& publication_;
     std::vector<bool> up_ = std::vector<bool>(ports_.all().size());
     std::vector<std::string> reasons_ = std::vector<std::string>(ports_.all().size());
+    std::vector<std::string> refusals_ = std::vector<std::string>(ports_.all().size());  // why one was not opened again
+    std::vector<Nanoseconds> forgot_ = std::vector<Nanoseconds>(ports_.all().size());    // forget_socket_errors()
     std::vector<Nanoseconds> tried_ = std::vector<Nanoseconds>(ports_.all().size());
     std::vector<Reconnection> reconnections_ = std::vector<Reconnection>(ports_.all().size());
     Nanoseconds looked_ = 0;

@@ -124,6 +124,18 @@ void admit(const Ports& ports, const Snapshot& next) {
     }
 }
 
+std::vector<std::string> admit_each(const Ports& ports, const Snapshot& now) {
+    std::vector<std::string> refusals;
+    for (std::size_t i = 0; i < ports.all().size(); ++i) {
+        const auto& steering = ports.all()[i].steering;
+        if (!steering) { continue; }
+        try {
+            steering->add(now, i);
+        } catch (const Failure& failure) { refusals.emplace_back(failure.what()); }
+    }
+    return refusals;
+}
+
 void dismiss(const Ports& ports, const Snapshot& now) {
     for (std::size_t i = 0; i < ports.all().size(); ++i) {
         if (const auto& steering = ports.all()[i].steering) { steering->keep(now, i); }

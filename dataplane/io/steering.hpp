@@ -57,5 +57,8 @@ class PortSteering {
 /// For every steered port: add() before a snapshot is published, keep() behind it.
 void admit(const Ports& ports, const Snapshot& next);
 void dismiss(const Ports& ports, const Snapshot& now);
+/// add() of the snapshot in force: what a device that was opened again lacks. One that refuses holds up no other;
+/// returns what they said.
+std::vector<std::string> admit_each(const Ports& ports, const Snapshot& now);
 
 }  // namespace peerlane::dataplane

@@ -4,6 +4,7 @@
 import subprocess
 
 from edge import Edge, check_conservation, configuration, customer, main, wait_until
+from sealed import inbound, outbound, protected
 from taps import Kernel, Tap, answers, own_network, program_of, solicit, xdp_of
 from traffic import from_cloud, from_customer, to_access, to_core
 from scapy.layers.inet import IP, UDP
@@ -233,6 +234,25 @@ def an_interface_goes(program, directory):
         edge.end()
 
 
+def one_that_refuses(program, directory):
+    """A port that may not steer what it should holds up none that comes back."""
+    model = steered(directory)
+    model["ports"]["access1"] = {"role": "access", "device": "net_af_xdp2,iface=b0", "mac": "02:00:00:00:00:b0"}
+    model["customers"][1]["circuits"][0]["port"] = "access1"
+    with access_tap(), access_tap("b0", "02:00:00:00:00:b0") as goes, core_tap() as core, \
+            Edge(program, directory, model) as edge:
+        goes.close()
+        wait_until("the edge says so", lambda: "interface b0 is gone" in edge.log())
+        subprocess.run(["ip", "address", "add", "192.0.2.1/24", "dev", "c0"], check=True)
+        with access_tap("b0", "02:00:00:00:00:b0") as back:
+            wait_until("the port steers", lambda: (edge.show("ports")["access1"]["xdp"] or {}).get("mode") == "native")
+            wait_until("and is up", lambda: edge.show("ports")["access1"]["link"] == "up")
+            back.send(octets("02:00:00:00:00:b0") + from_customer(200, 7)[6:])
+            assert to_core(core.receive(lambda frame: frame[:6] == octets(GATEWAY))) == (0x2A02, 7)
+            wait_until("the core's address is named", lambda: "interface c0 has the edge's own address" in edge.log())
+        edge.end()
+
+
 def clear_refusals(program, directory):
     model = steered(directory)
     with access_tap() as access, core_tap():
@@ -245,6 +265,14 @@ def clear_refusals(program, directory):
         assert "port core0: interface c0 has the edge's own address 192.0.2.1" in said, said
         assert "ip address del 192.0.2.1 dev c0" in said, said
         assert xdp_of("a0") is None and xdp_of("c0") is None
+        # The preflight says it too, of every address.
+        subprocess.run(["ip", "address", "add", "192.0.2.99/24", "dev", "c0"], check=True)
+        sealed = protected(directory, "net_af_xdp0,iface=a0", "net_af_xdp1,iface=c0",
+                           {"suite": "aes-gcm-128", "local": "192.0.2.99", "remote": "198.51.100.99",
+                            "outbound": outbound("A", 0x1001), "inbound": inbound("B", 0x2001)})
+        _, said, _ = Edge(program, directory, sealed).command("check", "--preflight")
+        for address in ("192.0.2.1", "192.0.2.99"):
+            assert f"fail  port core0: interface c0 has the edge's own address {address} in" in said, said
         model["ports"]["access0"]["device"] = "net_af_xdp0,iface=missing0"
         said = refused(program, directory, model)
         assert "port access0: there is no interface `missing0`" in said, said
@@ -265,4 +293,4 @@ def without_steering(program, directory):
 
 own_network()
 main(to_each_its_own, the_largest_frames, a_driver_without_xdp, reload_moves_a_vlan, nothing_is_left, another_program,
-     an_interface_goes, clear_refusals, without_steering)
+     an_interface_goes, one_that_refuses, clear_refusals, without_steering)
