@@ -59,10 +59,28 @@ std::optional<FrameLimit> frame_limit(const Port& port) {
     constexpr std::uint32_t kFrame = 2048, kStep = 1024;
     const std::uint32_t before = 80 + (port.role == Role::access ? 4 : 0);
     const auto at = device.find(",framesz=");
-    const auto frame = at == std::string::npos ? kFrame : std::strtoul(device.c_str() + at + 9, nullptr, 10);
+    const bool given = at != std::string::npos;
+    const auto frame = given ? std::strtoul(device.c_str() + at + 9, nullptr, 10) : kFrame;
     const auto enough = (port.mtu + before + kStep - 1) / kStep * kStep;
     return FrameLimit{static_cast<std::uint32_t>(frame > before ? frame - before : 0),
-                      fmt::format("append ,framesz={},blocksz={} to the device", enough, 4 * enough)};
+                      fmt::format("{} ,framesz={},blocksz={} {} the device", given ? "write" : "append", enough,
+                                  4 * enough, given ? "in" : "to")};
+}
+
+/// What starts no port, or one that the rules for its driver miss.
+void check_device(const Check& check, const Port& port) {
+    const Place place = check.sources.at(port.place, "device");
+    if (port.device.starts_with("eth_")) {
+        check.report.error(place, fmt::format("device: `{}` is an old name", port.device),
+                           fmt::format("write net_{}", port.device.substr(4)));
+    }
+    constexpr std::uint32_t kLargestFrame = 16'384;  // a buffer has to hold one
+    const auto at = port.device.find(",framesz=");
+    if (at == std::string::npos || !port.device.starts_with("net_af_packet")) return;
+    if (std::strtoul(port.device.c_str() + at + 9, nullptr, 10) > kLargestFrame) {
+        check.report.error(place, fmt::format("device: framesz is more than {}", kLargestFrame),
+                           fmt::format("write framesz={} or less", kLargestFrame));
+    }
 }
 
 void check_frame_limit(const Check& check, const Port& port) {
@@ -111,6 +129,7 @@ void validate_ports(const Check& check, const LoadOptions& options) {
         check_gateway(check, port, port.address, port.gateway, "address", "gateway");
         check_gateway(check, port, port.address6, port.gateway6, "address6", "gateway6");
         if (!port.device.empty()) check_unique(check, port, "device", port.device, devices);
+        check_device(check, port);
         check_frame_limit(check, port);
         if (port.mac) check_unique(check, port, "mac", port.mac->octets, macs);
         if (port.address) check_unique(check, port, "address", Prefix{Prefix4{port.address->address, 32}}, addresses);

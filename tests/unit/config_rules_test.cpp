@@ -44,7 +44,17 @@ TEST(ConfigRules, Ports) {
            "  c0: { role: core, mtu: 9000, device: \"net_af_packet0,iface=eth0,framesz=4096\", address: 192.0.2.1/24, "
            "gateway: 192.0.2.254 }"}},
          {{"5@9000 error", "9000 is more than net_af_packet carries",
-           "write mtu: 4016 or less, or append ,framesz=9216,blocksz=36864"}}},
+           "write mtu: 4016 or less, or write ,framesz=9216,blocksz=36864 in the device"}}},
+        {"frames that no buffer holds",
+         {{3, "  a0: { role: access, mtu: 1500, device: \"net_af_packet0,iface=eth0,framesz=16385\" }"}},
+         {{"3@\"net_af_packet0 error", "framesz is more than 16384", "write framesz=16384 or less"}}},
+        {"the largest frames",
+         {{3, "  a0: { role: access, mtu: 1500, device: \"net_af_packet0,iface=eth0,framesz=16384,blocksz=65536\" }"}},
+         {}},
+        {"an old name",
+         {{3, "  a0: { role: access, mtu: 1500, device: \"eth_af_packet0,iface=eth0\" }"}},
+         {{"3@\"eth_af_packet0 error", "`eth_af_packet0,iface=eth0` is an old name",
+           "write net_af_packet0,iface=eth0"}}},
         {"what larger frames carry",
          {{5,
            "  c0: { role: core, mtu: 9000, device: \"net_af_packet0,iface=eth0,framesz=9216,blocksz=36864\", address: "
