@@ -182,16 +182,17 @@ class Lab:
     def check_forwarded(self):
         """The edge's own counters of that."""
         assert self.drops() == {}, self.drops()
+        before = self.edge.show("drops").get("multicast", 0)
         ports = self.edge.show("ports")
+        after = self.edge.show("drops").get("multicast", 0)
         check_conservation(ports)
-        reports = self.edge.show("drops").get("multicast", 0)
         for one in self.circuits:
             seen = [self.edge.circuit(one.name, direction)["packets"] for direction in ("to_cloud", "to_customer")]
             assert seen == [self.expected[one.name]] * 2, (one, self.expected, seen)
         # Beside that there is only what neighbours say to each other, which is punted, and reports of groups.
         beside = {name: ports[name]["received"] - ports[name]["punted"] - self.expected.total()
                   for name in ("access0", "core0")}
-        assert min(beside.values()) >= 0 and sum(beside.values()) == reports, (beside, self.expected, ports)
+        assert min(beside.values()) >= 0 and before <= sum(beside.values()) <= after, (beside, self.expected, ports)
 
     def drops(self):
         """What was dropped, but for reports of the groups kernels listen to (RFC 3810): these come as they like."""

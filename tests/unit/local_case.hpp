@@ -31,7 +31,7 @@ using peerlane::test::Packet;
 using peerlane::test::Vpn;
 
 inline constexpr unsigned kBuffers = 8'191;
-inline constexpr unsigned kAccess = 0, kCore = 1;
+inline constexpr unsigned kAccess = 0, kCore = 1, kSecond = 2;  // kSecond: access, of start() with three
 inline constexpr const char* kOwnMacs[] = {"02:00:00:00:00:00", "02:00:00:00:00:01"};  // as replay has them
 inline constexpr const char* kRouterMac = peerlane::test::kContosoMac;
 inline constexpr const char* kOtherMac = peerlane::test::kFabrikamMac;
@@ -91,10 +91,11 @@ class Local : public testing::Test {
         ASSERT_TRUE(once);
     }
 
-    void start(const std::string& yaml = edge_text(), std::uint16_t count = 1) {
+    void start(const std::string& yaml = edge_text(), std::uint16_t count = 1, unsigned ports = 2) {
+        wires.resize(ports);
         static unsigned made = 0;  // names are for ever
         pool = make_pool("pool" + std::to_string(++made), kBuffers, 1600, 0);
-        for (unsigned port = 0; port < 2; ++port) {
+        for (unsigned port = 0; port < ports; ++port) {
             const auto name = "l" + std::to_string(made) + "_" + std::to_string(port);
             Wire& wire = wires[port];
             for (std::uint16_t i = 0; i < count; ++i) {
@@ -117,14 +118,14 @@ class Local : public testing::Test {
         state.emplace(count);
         handover.emplace(count);
         rings.emplace(count);
-        local.emplace(*rings, *state, std::vector<std::optional<Tap>>(2), pool);
+        local.emplace(*rings, *state, std::vector<std::optional<Tap>>(ports), pool);
         for (std::uint16_t i = 0; i < count; ++i) {
             auto& one = *workers.emplace_back(
                 std::make_unique<Worker>(*state, *state->workers[i], pool, table::best_kernels(), kFixedIvSeed));
             one.alone = count == 1;
             one.index = i;
             WorkerSetup setup{i, false, {}, {}, handover->all(), rings->way(i, 0)};
-            for (std::uint8_t port = 0; port < 2; ++port) {
+            for (std::uint8_t port = 0; port < ports; ++port) {
                 setup.inlets.push_back({wires[port].number.get(), i, port});
                 setup.outlets.push_back({wires[port].number.get(), i, nullptr});
             }
@@ -138,7 +139,7 @@ class Local : public testing::Test {
         local.reset();
         rings.reset();
         handover.reset();
-        for (unsigned port = 0; port < 2; ++port) { take(port); }
+        for (unsigned port = 0; port < wires.size(); ++port) { take(port); }
         EXPECT_EQ(rte_mempool_avail_count(pool), kBuffers) << "buffers are lost";
         for (const auto& wire : wires) {
             rte_eth_dev_stop(wire.device);
@@ -182,7 +183,7 @@ class Local : public testing::Test {
     /// Control's turn, `after` later.
     void serve(Nanoseconds after = 0) {
         now += after;
-        local->serve(*snapshots.back(), {true, true}, now);
+        local->serve(*snapshots.back(), std::vector<bool>(wires.size(), true), now);
         expect_conservation();
     }
     /// Both, until nobody has anything to do.
@@ -255,11 +256,15 @@ class Local : public testing::Test {
     }
     /// And when all is done: each once.
     void expect_done() const {
-        EXPECT_EQ(sum(kAccess, &PortCounters::received) + sum(kCore, &PortCounters::received), fed);
-        EXPECT_EQ(held(kAccess) + held(kCore), 0U);
+        const auto all = [&](std::uint64_t PortCounters::* what) {
+            std::uint64_t total = 0;
+            for (unsigned port = 0; port < wires.size(); ++port) { total += sum(port, what); }
+            return total;
+        };
+        EXPECT_EQ(all(&PortCounters::received), fed);
+        EXPECT_EQ(all(&PortCounters::held), 0U);
         EXPECT_EQ(local->neighbours().held(), 0U);
-        EXPECT_EQ(sum(kAccess, &PortCounters::sent) + sum(kCore, &PortCounters::sent),
-                  sum(kAccess, &PortCounters::transmitted) + sum(kCore, &PortCounters::transmitted));
+        EXPECT_EQ(all(&PortCounters::sent), all(&PortCounters::transmitted));
     }
 
     struct Wire {
@@ -270,7 +275,7 @@ class Local : public testing::Test {
     TscClock clock{0, 0};  // stands still: no bucket fills
     Nanoseconds now = 1'000'000'000;
     rte_mempool* pool = nullptr;
-    Wire wires[2]{};
+    std::vector<Wire> wires;
     std::optional<State> state;
     std::optional<HandoverRings> handover;
     std::optional<LocalRings> rings;

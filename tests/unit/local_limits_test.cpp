@@ -102,6 +102,41 @@ TEST_F(Limits, ArpOnTheCore) {
     expect_done();
 }
 
+TEST_F(Limits, OneLinkOfAPair) {
+    // Strangers behind one link, by ARP and by what is for the edge itself: the other link has limits of its own.
+    start(R"(
+ports:
+  access0: { role: access, mtu: 1500 }
+  core0: { role: core, mtu: 1600, address: 192.0.2.1/24, gateway_mac: "02:00:00:00:00:fe" }
+  access1: { role: access, mtu: 1500 }
+customers:
+  - { name: contoso, circuits: [ { name: pair, links: { primary: access0, secondary: access1 }, bandwidth: 1 Gbps,
+      peerings: [ { type: private, vlan: 100, subnets: { primary: 172.16.0.0/30, secondary: 172.16.0.4/30 },
+      customer_prefixes: [10.0.0.0/16], virtual_networks: [ { name: n, prefixes: [10.100.0.0/16],
+      tunnel: { local: 192.0.2.1, remote: 198.51.100.7, key: 7 } } ] } ] } ] }
+)",
+          1, 3);
+    const auto behind = [](unsigned port, const char* mac, const Packet& body) {
+        return Packet().ether(port == kAccess ? kOwnMacs[kAccess] : "02:00:00:00:00:02", mac).tag(100).then(body);
+    };
+    for (auto& setup : setups) { setup.local.taps = 1U << kAccess | 1U << kSecond; }
+    constexpr unsigned kFlood = 5'000;
+    flood(kAccess, behind(kAccess, kOtherMac, strangers_question()), kFlood);
+    EXPECT_EQ(to_control(), kAsk);
+    settle_all();
+    flood(kAccess, behind(kAccess, kRouterMac, to_edge(1)), kFlood);
+    EXPECT_EQ(to_control(), kPunt);
+    EXPECT_EQ(drops(Fate::punt_limited), 2 * kFlood - kAsk - kPunt);
+    settle_all();
+    feed(kSecond, behind(kSecond, kOtherMac, arp(true, kOtherMac, "172.16.0.99", "172.16.0.6")));
+    feed(kSecond, behind(kSecond, kRouterMac, Packet().ip4("172.16.0.5", "172.16.0.6").udp(179, 179).payload(20)));
+    poll();
+    EXPECT_EQ(to_control(), 2U) << "both come through";
+    EXPECT_EQ(drops(Fate::punt_limited), 2 * kFlood - kAsk - kPunt);
+    settle_all();
+    expect_done();
+}
+
 TEST_F(Limits, TheNeighbourIsHeardAboveStrangers) {
     start();
     know_all();
