@@ -74,6 +74,11 @@ void check_device(const Check& check, const Port& port) {
         check.report.error(place, fmt::format("device: `{}` is an old name", port.device),
                            fmt::format("write net_{}", port.device.substr(4)));
     }
+    if (port.device.starts_with("net_virtio_user") && port.device.find(",server=1") != std::string::npos) {
+        check.report.error(place,
+                           "device: as a server, net_virtio_user lets the edge wait for its peer before it starts",
+                           "leave out server=1, or write net_vhost0,iface=... in its place");
+    }
     constexpr std::uint32_t kLargestFrame = 16'384;  // a buffer has to hold one
     const auto at = port.device.find(",framesz=");
     if (at == std::string::npos || !port.device.starts_with("net_af_packet")) return;

@@ -32,7 +32,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// SIGTERM, SIGINT and SIGHUP as a file; every thread started later has them blocked.
+/// SIGTERM, SIGINT and SIGHUP as a file; every thread started later has them blocked. SIGPIPE ends nothing.
 class Signals {
   public:
     Signals() {
@@ -40,6 +40,7 @@ class Signals {
         sigemptyset(&set);
         for (const int signal : {SIGTERM, SIGINT, SIGHUP}) { sigaddset(&set, signal); }
         sigprocmask(SIG_BLOCK, &set, nullptr);
+        std::signal(SIGPIPE, SIG_IGN);  // drivers write to peers that have gone
         file_ = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
         if (file_ < 0) { throw Failure("signals", std::strerror(errno), "allow more open files"); }
     }

@@ -14,6 +14,7 @@
 #include "dataplane/control/sa_upkeep.hpp"
 #include "dataplane/io/device.hpp"
 #include "dataplane/io/failure.hpp"
+#include "dataplane/io/socket_device.hpp"
 #include "dataplane/io/steering.hpp"
 #include "dataplane/tables/compile_parts.hpp"
 #include "lib/ipsec/locked_memory.hpp"
@@ -124,6 +125,10 @@ class Preflight {
         if (packet || (xdp && !steered)) { interface(port, argument(port.device, "iface")); }
         if (steered) { steering(port, *steered); }
         if (driver.starts_with("net_pcap")) { capture(port); }
+        if (const auto socket = deserted_socket(device)) {
+            add(State::missing, fmt::format("port {}: nobody listens at {}", port.name, *socket),
+                remedy_for_deserted(device));
+        }
         if (tap && !fs::exists(root_ + "/dev/net/tun")) {
             add(State::missing, fmt::format("port {}: /dev/net/tun is not there", port.name), "modprobe tun");
         }

@@ -10,7 +10,7 @@
 
 #include "dataplane/io/failure.hpp"
 #include "dataplane/io/log.hpp"
-#include "dataplane/io/memif.hpp"
+#include "dataplane/io/socket_device.hpp"
 
 namespace peerlane::dataplane {
 namespace {
@@ -27,6 +27,9 @@ std::string reason(int error) {
 std::uint16_t find_device(const PortSetup& setup, const std::string& more) {
     const auto& device = setup.device;
     clear_dead_socket(device);
+    if (const auto socket = deserted_socket(device)) {
+        throw Failure(where(setup), "nobody listens at `" + *socket + "`", remedy_for_deserted(device));
+    }
     const int error = device.is_virtual ? rte_dev_probe((device.arguments + more).c_str()) : 0;
     std::uint16_t id = 0;
     if (error == 0 && rte_eth_dev_get_port_by_name(device.name.c_str(), &id) == 0) { return id; }
@@ -186,15 +189,13 @@ void start_port(Port& port, std::uint8_t index) {
     rte_eth_dev_info info{};
     rte_eth_dev_info_get(port.device, &info);
     configure(port, info);
+    refuse_offloads(port.setup.device);
     set_mtu(port, info);
     set_queues(port);
     if (port.steering) { port.steering->take_over(); }
     if (const int error = rte_eth_dev_start(port.device); error != 0) {
         throw Failure(where(port.setup), fmt::format("{} does not start: {}", port.driver, reason(error)),
-                      port.driver == "net_memif"
-                          ? "as a memif client it needs a server that listens: start that first, "
-                            "or write role=server here"
-                          : "see DPDK's message above");
+                      "see DPDK's message above");
     }
     set_mac(port, index);
     // Neighbour discovery goes to groups. Refusals are no loss: such drivers receive everything anyway.
@@ -217,8 +218,8 @@ void close_port(Port& port) noexcept {
     port.open = false;
     port.number->store(kNoDevice, std::memory_order_release);
     port.steering.reset();  // before the driver takes off whatever program it finds
-    if (is_memif(port.setup.device)) {
-        close_memif(port.device);
+    if (is_memif(port.setup.device) || connects_once(port.setup.device)) {
+        close_on_its_thread(port.device);
     } else {
         rte_eth_dev_stop(port.device);
         rte_eth_dev_close(port.device);

@@ -23,7 +23,7 @@ bool PortWatch::tick(Nanoseconds now) {
 /// Whether packets can pass.
 bool PortWatch::look(std::size_t index, Nanoseconds now) {
     const Port& port = ports_.all()[index];
-    if (is_memif_client(port.setup.device)) { return look_at_memif_client(index, now); }
+    if (connects_once(port.setup.device)) { return look_at_client(index, now); }
     if (port.interface == 0) { return Ports::link(port).up; }
     if (!Ports::is_open(port)) {
         if (now - tried_[index] < kRetry || !attach(index, now)) { return false; }
@@ -45,15 +45,14 @@ bool PortWatch::look(std::size_t index, Nanoseconds now) {
     return false;
 }
 
-bool PortWatch::look_at_memif_client(std::size_t index, Nanoseconds now) {
+bool PortWatch::look_at_client(std::size_t index, Nanoseconds now) {
     const Port& port = ports_.all()[index];
     const bool up = Ports::is_open(port) && Ports::link(port).up;
     const bool due = reconnections_[index].due(port.setup.device, up, now);
-    reasons_[index] = up ? "" : reconnections_[index].served() ? refusals_[index] : "no memif server listens";
-    if (due) {
-        if (Ports::is_open(port)) { detach(index); }
-        attach(index, now);
-    }
+    // Without its server it is of no use, and virtio-user's driver complains at every look.
+    if (Ports::is_open(port) && !up && (due || up_[index])) { detach(index); }
+    if (due) { attach(index, now); }
+    reasons_[index] = up ? "" : reconnections_[index].served() ? refusals_[index] : "no server listens";
     return up;
 }
 

@@ -1,13 +1,13 @@
-// Links followed, and devices whose interface or memif server went away taken out of the workers' hands and opened
+// Links followed, and devices whose interface or server went away taken out of the workers' hands and opened
 // again.
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "dataplane/io/memif.hpp"
 #include "dataplane/io/port.hpp"
 #include "dataplane/io/publication.hpp"
+#include "dataplane/io/socket_device.hpp"
 #include "lib/base/types.hpp"
 
 namespace peerlane::dataplane {
@@ -30,7 +30,7 @@ class PortWatch {
 
   private:
     bool look(std::size_t index, Nanoseconds now);
-    bool look_at_memif_client(std::size_t index, Nanoseconds now);
+    bool look_at_client(std::size_t index, Nanoseconds now);
     void detach(std::size_t index);
     bool attach(std::size_t index, Nanoseconds now);
 

@@ -43,7 +43,7 @@ def servers_of_testpmd(program, directory):
                     now > was + BEHIND for now, was in zip(transmitted(edge), old)))
             wait_until("the links are down", lambda: links(edge) == {"down"})
             wait_until("the reason is said", lambda: {port["link_reason"] for port in edge.show("ports").values()}
-                       == {"no memif server listens"})
+                       == {"no server listens"})
             files.append(open_files(edge))
             wait_until("no file is left open", lambda: open_files(edge) <= files[0])
         assert set(edge.show("drops")) <= {"tx_full"}, edge.show("drops")

@@ -16,6 +16,7 @@ XDP = {"net_admin", "net_raw", "bpf", "ipc_lock"}
 # Devices, what they need, and that without which there is a way all the same.
 KINDS = {
     "captures": (("net_null0", "net_null1"), set()),
+    "vhost": (("net_vhost0,iface={0}/access.sock", "net_vhost1,iface={0}/core.sock"), set()),
     "taps": (("net_tap0,iface=t0", "net_tap1,iface=t1"), {"net_admin"}),
     "packet sockets": (("net_af_packet0,iface=a0", "net_af_packet1,iface=c0"), PACKET),
     "xdp, steered": (("net_af_xdp0,iface=a0", "net_af_xdp1,iface=c0"), XDP),
@@ -70,7 +71,7 @@ def one_less(program, directory):
     with Tap("a0", "02:00:00:00:00:a0"), Tap("c0", "02:00:00:00:00:c1"):
         for kind, (devices, needed) in KINDS.items():
             ports = {"steering": False} if kind == "xdp, whole" else {}
-            case = Case(program, directory, *devices, **ports)
+            case = Case(program, directory, *(device.format(directory) for device in devices), **ports)
             failed = case.preflight(ordinary(needed))
             assert not failed, (kind, failed)
             assert case.starts(ordinary(needed)), kind

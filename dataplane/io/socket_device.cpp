@@ -1,7 +1,8 @@
-#include "dataplane/io/memif.hpp"
+#include "dataplane/io/socket_device.hpp"
 
 #include <rte_alarm.h>
 #include <rte_ethdev.h>
+#include <rte_vhost.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -17,29 +18,39 @@
 namespace peerlane::dataplane {
 namespace {
 
+bool is_a(const Device& device, const char* driver) {
+    return device.is_virtual && device.name.starts_with(driver);
+}
+
 /// The driver's options, with what it takes where they are not given.
 struct Options {
     bool server = false;
-    bool abstract = true;
-    std::string path = "/run/memif.sock";
+    bool abstract = false;
+    std::string path;
 };
 
 Options options(const Device& device) {
     Options found;
+    if (is_memif(device)) { found = {false, true, "/run/memif.sock"}; }
+    if (is_a(device, "net_vhost")) { found.server = true; }
     std::size_t start = 0;
     while (start < device.arguments.size()) {
         const auto end = std::min(device.arguments.find(',', start), device.arguments.size());
         const auto one = device.arguments.substr(start, end - start);
-        if (one == "role=server" || one == "role=master") { found.server = true; }
+        if (one == "role=server" || one == "role=master") { found.server = true; }  // memif
         if (one == "socket-abstract=no") { found.abstract = false; }
-        if (one.starts_with("socket=")) { found.path = one.substr(std::strlen("socket=")); }
+        if (one == "client=1") { found.server = false; }  // vhost
+        if (one == "server=1") { found.server = true; }   // virtio-user
+        for (const auto* name : {"socket=", "iface=", "path="}) {
+            if (one.starts_with(name)) { found.path = one.substr(std::strlen(name)); }
+        }
         start = end + 1;
     }
     return found;
 }
 
-/// Whether somebody listens. It is asked by a connection of a type that a memif server cannot take: one that ends
-/// before the greeting would be the end of a DPDK process at the other side. The driver gives an abstract name all the
+/// Whether somebody listens. It is asked by a connection of a type that no such server takes: one that ends before the
+/// greeting would be the end of a DPDK process with memif at the other side. The driver gives an abstract name all the
 /// room there is.
 bool somebody_listens(const Options& options) {
     sockaddr_un address{};
@@ -72,20 +83,41 @@ void stop_and_close(void* argument) {
 void clear_dead_socket(const Device& device) {
     const auto found = options(device);
     struct stat file{};
-    if (!is_memif(device) || !found.server || found.abstract) { return; }
+    const bool known = is_memif(device) || is_a(device, "net_vhost") || is_a(device, "net_virtio_user");
+    if (!known || !found.server || found.abstract) { return; }
     if (lstat(found.path.c_str(), &file) != 0 || !S_ISSOCK(file.st_mode) || somebody_listens(found)) { return; }
     unlink(found.path.c_str());
 }
 
 bool is_memif(const Device& device) {
-    return device.is_virtual && device.name.starts_with("net_memif");
+    return is_a(device, "net_memif");
 }
 
-bool is_memif_client(const Device& device) {
-    return is_memif(device) && !options(device).server;
+bool connects_once(const Device& device) {
+    const auto found = options(device);
+    // A path there may also be the kernel's own backend.
+    const bool virtio = is_a(device, "net_virtio_user") && !found.path.starts_with("/dev/vhost");
+    return (is_memif(device) || virtio) && !found.server;
 }
 
-void close_memif(std::uint16_t port) noexcept {
+std::optional<std::string> deserted_socket(const Device& device) {
+    const auto found = options(device);
+    return connects_once(device) && !somebody_listens(found) ? std::optional(found.path) : std::nullopt;
+}
+
+std::string remedy_for_deserted(const Device& device) {
+    return "start the server there first, or let the edge be it: " +
+           (is_memif(device) ? "role=server" : "net_vhost0,iface=" + options(device).path);
+}
+
+void refuse_offloads(const Device& device) {
+    if (!is_a(device, "net_vhost")) { return; }
+    // Virtio 1.2 §5.1.3: CSUM, HOST_TSO4, HOST_TSO6, HOST_ECN, HOST_UFO.
+    constexpr std::uint64_t kFeatures = 1U << 0U | 1U << 11U | 1U << 12U | 1U << 13U | 1U << 14U;
+    rte_vhost_driver_disable_features(options(device).path.c_str(), kFeatures);
+}
+
+void close_on_its_thread(std::uint16_t port) noexcept {
     Closing closing{port};
     if (rte_eal_alarm_set(1, stop_and_close, &closing) != 0) { return stop_and_close(&closing); }
     closing.done.acquire();

@@ -1,0 +1,60 @@
+// Ports whose other end is another process behind a socket (memif, vhost-user): what DPDK's drivers leave to whoever
+// uses them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "dataplane/io/device.hpp"
+#include "lib/base/types.hpp"
+
+namespace peerlane::dataplane {
+
+/// Before a device is probed: takes away the socket that a killed edge has left behind as a server, on which the driver
+/// could not listen. Does nothing for other devices, and where somebody listens.
+void clear_dead_socket(const Device& device);
+
+[[nodiscard]] bool is_memif(const Device& device);
+/// DPDK 22.11 connects it once, when it starts: a memif client, or virtio-user before a vhost-user server.
+[[nodiscard]] bool connects_once(const Device& device);
+/// The socket where a device that connects_once() finds no server; nothing if one listens there.
+[[nodiscard]] std::optional<std::string> deserted_socket(const Device& device);
+/// Who is to start it, or what to write instead.
+[[nodiscard]] std::string remedy_for_deserted(const Device& device);
+
+/// After a device was configured: a guest behind net_vhost is told to leave no checksum and no segmentation to it,
+/// which the edge would forward as they are. Does nothing for other devices.
+void refuse_offloads(const Device& device);
+
+/// Stops and closes DPDK's port of such a device on the driver's own thread, so that it never does so in the middle of
+/// what the driver does there when a peer speaks or goes, or before what it has put off. Control thread; waits.
+void close_on_its_thread(std::uint16_t port) noexcept;
+
+/// When to open a device again that connects_once() and whose server went. Control thread.
+class Reconnection {
+  public:
+    /// Between two attempts with one and the same server: a DPDK process dies of a client that hangs up before it was
+    /// greeted, so that one that is slow to greet is left time.
+    static constexpr Nanoseconds kPatience = 5'000'000'000;
+
+    /// Called at every look at a link. Returns true if an attempt is due, which then counts as made: at once where a
+    /// server has come, and after kPatience where it is the one that was tried last.
+    bool due(const Device& device, bool up, Nanoseconds now);
+    /// A server was there at the last look.
+    [[nodiscard]] bool served() const noexcept { return listener_.has_value(); }
+
+  private:
+    using Listener =
+        std::pair<std::uint64_t, std::int64_t>;  // a socket's inode, and its age in ns; zeros if it has no file
+    static std::optional<Listener> find(const Device& device);
+
+    std::optional<Listener> listener_;
+    std::optional<Listener> tried_;
+    Nanoseconds tried_at_ = 0;
+    bool first_ = true;
+    bool was_up_ = false;
+};
+
+}  // namespace peerlane::dataplane
