@@ -24,14 +24,16 @@ def memif(directory):
     for number, (interface, socket) in enumerate(zip(("access", "core"), sockets)):
         devices += [f"--vdev=net_af_packet{number},iface={interface}",  # testpmd pairs them in this order
                     f"--vdev=net_memif{number},role=server,id=0,socket={socket},socket-abstract=no"]
-    command = ["dpdk-testpmd", "--no-huge", "-m", "128", "--no-pci", "--no-shconf", "--no-telemetry", "-l", "0,1",
+    command = ["stdbuf", "-oL", "dpdk-testpmd", "--no-huge", "-m", "128", "--no-pci", "--no-shconf", "--no-telemetry", "-l", "0,1",
                "--file-prefix", f"memif-{directory.name}", *devices, "--", "--forward-mode=io", "--no-flush-rx",
                "--total-num-mbufs=8192", "--stats-period", "600"]  # without which the end of its input ends it
     log = directory / "testpmd.log"
     with log.open("wb") as output, subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
                                                     stderr=output) as testpmd:
         try:
-            wait_until("testpmd listens", lambda: all(one.exists() for one in sockets) or testpmd.poll() is not None)
+            # It listens before that, and then is lost to a client that comes too soon and tries again.
+            wait_until("testpmd's ports have started",
+                       lambda: "Checking link statuses" in log.read_text() or testpmd.poll() is not None)
             assert testpmd.poll() is None, log.read_text()
             yield tuple(f"net_memif{number},role=client,id=0,socket={socket},socket-abstract=no"
                         for number, socket in enumerate(sockets)), 1  # testpmd has one queue, and so must have the edge
