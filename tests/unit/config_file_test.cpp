@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "tests/unit/config_case.hpp"
+#include "tests/unit/own_directory.hpp"
 
 namespace peerlane::config::test {
 namespace {
@@ -44,13 +45,6 @@ std::string customer(std::string_view name, int n) {
 
 class ConfigFiles : public ::testing::Test {
   protected:
-    void SetUp() override {
-        std::string pattern = (fs::temp_directory_path() / "peerlane-config-XXXXXX").string();
-        ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-        directory_ = pattern;
-    }
-    void TearDown() override { fs::remove_all(directory_); }
-
     fs::path write(const std::string& name, const std::string& content) const {
         fs::create_directories((directory_ / name).parent_path());
         std::ofstream(directory_ / name) << content;
@@ -64,7 +58,8 @@ class ConfigFiles : public ::testing::Test {
         return result;
     }
 
-    fs::path directory_;
+    const peerlane::test::OwnDirectory own_{"config"};
+    const fs::path directory_ = own_.path();
 };
 
 TEST_F(ConfigFiles, Unreadable) {

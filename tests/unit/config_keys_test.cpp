@@ -12,6 +12,7 @@
 
 #include "config/key_material.hpp"
 #include "tests/unit/config_ipsec_case.hpp"
+#include "tests/unit/own_directory.hpp"
 
 namespace peerlane::config::test {
 namespace {
@@ -142,13 +143,6 @@ TEST(ConfigKeys, NoFindingShowsOne) {
 
 class ConfigKeyFiles : public ::testing::Test {
   protected:
-    void SetUp() override {
-        std::string pattern = (fs::temp_directory_path() / "peerlane-keys-XXXXXX").string();
-        ASSERT_NE(mkdtemp(pattern.data()), nullptr);
-        directory_ = pattern;
-    }
-    void TearDown() override { fs::remove_all(directory_); }
-
     fs::path write(const std::string& name, const std::string& content, mode_t mode = 0600) const {
         fs::create_directories((directory_ / name).parent_path());
         std::ofstream(directory_ / name) << content;
@@ -166,7 +160,8 @@ class ConfigKeyFiles : public ::testing::Test {
         return result;
     }
 
-    fs::path directory_;
+    const peerlane::test::OwnDirectory own_{"keys"};
+    const fs::path directory_ = own_.path();
 };
 
 constexpr std::string_view kAt = "edge.yaml:25:51 error: key_file: ";

@@ -10,6 +10,7 @@
 #include "config/load.hpp"
 #include "dataplane/control/commands.hpp"
 #include "dataplane/control/counters.hpp"
+#include "tests/unit/own_directory.hpp"
 
 namespace peerlane::dataplane {
 namespace {
@@ -48,14 +49,6 @@ const CustomerText kFabrikam{"fabrikam", 200};
 
 class Reload : public testing::Test {
   protected:
-    Reload() {
-        std::string pattern = (fs::temp_directory_path() / "peerlane-reload-XXXXXX").string();
-        const int made = mkstemp(pattern.data());
-        close(made);
-        file_ = pattern;
-    }
-    ~Reload() override { fs::remove(file_); }
-
     void write(const std::string& text) const { std::ofstream(file_) << text; }
     void start(const std::string& text) {
         write(text);
@@ -89,7 +82,8 @@ class Reload : public testing::Test {
         return state.circuit_buckets[circuit_cell(slot, Link::primary, Direction::to_cloud)];
     }
 
-    fs::path file_;
+    const peerlane::test::OwnDirectory own_{"reload"};
+    const fs::path file_ = own_.path() / "edge.yaml";
     Nanoseconds now = 1'000'000'000;
     State state{2};
     Publication publication{2};

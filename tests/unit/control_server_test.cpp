@@ -11,22 +11,16 @@
 
 #include "dataplane/control/socket_address.hpp"
 #include "dataplane/io/failure.hpp"
+#include "tests/unit/own_directory.hpp"
 
 namespace peerlane::dataplane {
 namespace {
 
 namespace fs = std::filesystem;
 
-/// A directory of the test's own.
 struct Place {
-    fs::path directory;
-    Place() {
-        std::string pattern = (fs::temp_directory_path() / "peerlane-server-XXXXXX").string();
-        directory = mkdtemp(pattern.data());
-    }
-    ~Place() { fs::remove_all(directory); }
-    Place(const Place&) = delete;
-    Place& operator=(const Place&) = delete;
+    const peerlane::test::OwnDirectory own{"server"};
+    const fs::path directory = own.path();
     [[nodiscard]] fs::path socket() const { return directory / "edge.sock"; }
 };
 

@@ -8,6 +8,7 @@
 #include "dataplane/io/clock.hpp"
 #include "dataplane/io/failure.hpp"
 #include "dataplane/io/live_eal.hpp"
+#include "tests/unit/own_directory.hpp"
 
 namespace peerlane::dataplane {
 namespace {
@@ -50,17 +51,13 @@ TEST(Device, AnInterfacesNameIsExplained) {
 /// A root directory with these hugepages.
 class Memory : public testing::Test {
   protected:
-    Memory() {
-        std::string pattern = (fs::temp_directory_path() / "peerlane-memory-XXXXXX").string();
-        root = mkdtemp(pattern.data());
-    }
-    ~Memory() override { fs::remove_all(root); }
     void pages(const std::string& size, int free) const {
         const auto directory = root / "sys/kernel/mm/hugepages" / ("hugepages-" + size);
         fs::create_directories(directory);
         std::ofstream(directory / "free_hugepages") << free << '\n';
     }
-    fs::path root;
+    const peerlane::test::OwnDirectory own{"memory"};
+    const fs::path root = own.path();
 };
 
 TEST_F(Memory, HugepagesWhereThereAreEnough) {

@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "tests/unit/own_directory.hpp"
+
 namespace peerlane::dataplane {
 namespace {
 
@@ -15,9 +17,6 @@ namespace fs = std::filesystem;
 class Preflight : public testing::Test {
   protected:
     void SetUp() override {
-        std::string name = (fs::temp_directory_path() / "preflight-XXXXXX").string();
-        ASSERT_NE(mkdtemp(name.data()), nullptr);
-        root_ = name;
         model_.edge.socket = (root_ / "run/edge.sock").string();
         model_.edge.state_dir = (root_ / "state").string();
         write("proc/self/status", "Name:\tx\nCapEff:\t000001ffffffffff\n");
@@ -26,7 +25,6 @@ class Preflight : public testing::Test {
         write("sys/devices/system/cpu/isolated", "0,2-3\n");
         write("sys/devices/system/cpu/nohz_full", "0,2-3\n");
     }
-    void TearDown() override { fs::remove_all(root_); }
 
     void write(const std::string& file, const std::string& text) {
         fs::create_directories((root_ / file).parent_path());
@@ -56,7 +54,8 @@ class Preflight : public testing::Test {
         return found;
     }
 
-    fs::path root_;
+    const peerlane::test::OwnDirectory own_{"preflight"};
+    const fs::path root_ = own_.path();
     config::Model model_;
     std::vector<unsigned> allowed_{0, 1};
 };

@@ -16,6 +16,7 @@
 
 #include "dataplane/control/sa_state_text.hpp"
 #include "tests/unit/child.hpp"
+#include "tests/unit/own_directory.hpp"
 
 namespace peerlane::dataplane {
 namespace sa_store_test {
@@ -79,16 +80,9 @@ std::string failure_as_nobody(Deed deed) {
 
 class SaStoreTest : public testing::Test {
   protected:
-    void SetUp() override {
-        std::string name = (fs::temp_directory_path() / "sa-store-XXXXXX").string();
-        ASSERT_NE(mkdtemp(name.data()), nullptr);
-        root_ = name;
-        fs::permissions(root_, fs::perms(0755));
-        directory_ = root_ / "state";
-    }
+    void SetUp() override { fs::permissions(root_, fs::perms(0755)); }
     void TearDown() override {
         if (fs::exists(directory_)) { fs::permissions(directory_, fs::perms(0755)); }
-        fs::remove_all(root_);
     }
 
     [[nodiscard]] fs::path state() const { return directory_ / "sa-state"; }
@@ -104,8 +98,9 @@ class SaStoreTest : public testing::Test {
         return found ? found->what() : "";
     }
 
-    fs::path root_;
-    fs::path directory_;
+    const peerlane::test::OwnDirectory own_{"sa-store"};
+    const fs::path root_ = own_.path();
+    fs::path directory_ = root_ / "state";
 };
 
 TEST_F(SaStoreTest, AFirstStartKnowsNothing) {

@@ -13,6 +13,7 @@
 #include "dataplane/control/configuration.hpp"
 #include "dataplane/control/sa_state_text.hpp"
 #include "lib/ipsec/locked_memory.hpp"
+#include "tests/unit/own_directory.hpp"
 
 namespace peerlane::dataplane::test {
 
@@ -49,16 +50,6 @@ inline constexpr std::uint32_t kSpiIn = 0x2000;  // and on
 class Upkeep : public testing::Test {
   protected:
     static void SetUpTestSuite() { ipsec::allow_unlocked(); }
-    void SetUp() override {
-        std::string name = (fs::temp_directory_path() / "peerlane-upkeep-XXXXXX").string();
-        ASSERT_NE(mkdtemp(name.data()), nullptr);
-        root_ = name;
-        directory_ = root_ / "state";
-    }
-    void TearDown() override {
-        run_.reset();
-        fs::remove_all(root_);
-    }
 
     void write(const std::vector<Tunnel>& tunnels) const {
         std::string text = fmt::format(R"(edge: {{ name: e1, state_dir: "{}" }}
@@ -165,7 +156,8 @@ customers:
         return sent;
     }
 
-    fs::path root_, directory_;
+    const peerlane::test::OwnDirectory own_{"upkeep"};
+    fs::path root_ = own_.path(), directory_ = root_ / "state";
     Nanoseconds now_ = 5 * kSecond;
     std::unique_ptr<Run> run_;
 };
