@@ -83,7 +83,7 @@ void stop_and_close(void* argument) {
 void clear_dead_socket(const Device& device) {
     const auto found = options(device);
     struct stat file{};
-    const bool known = is_memif(device) || is_a(device, "net_vhost") || is_a(device, "net_virtio_user");
+    const bool known = is_memif(device) || is_a(device, "net_vhost");
     if (!known || !found.server || found.abstract) { return; }
     if (lstat(found.path.c_str(), &file) != 0 || !S_ISSOCK(file.st_mode) || somebody_listens(found)) { return; }
     unlink(found.path.c_str());
