@@ -11,6 +11,7 @@ import os
 import socket
 import struct
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from live import PATIENCE, wait_until
 TUNSETIFF, IFF_TAP, IFF_NO_PI = 0x400454CA, 2, 0x1000
 NUDGE = 0.1  # seconds
 INIT = Path(__file__).resolve().parent / "guest_init"
+# Without it, it does not run on a processor with AMX.
+PRELOADED = Path(sys.argv[1]).resolve().parent.parent / "tests/interop/wide-registers.so"
 
 
 def make_tap(name):
@@ -67,7 +70,8 @@ class Peer:
     def power_on(self):
         """Returns at once; `run` waits until it has booted."""
         (self.directory / "ready").unlink(missing_ok=True)
-        kernel = ["linux.uml", f"mem={self.memory}", "rootfstype=hostfs", "rootflags=/", "ro", "quiet",
+        kernel = ["env", f"LD_PRELOAD={PRELOADED}",
+                  "linux.uml", f"mem={self.memory}", "rootfstype=hostfs", "rootflags=/", "ro", "quiet",
                   "nohz=off",  # and an idle kernel sleeps through an interrupt until its next tick
                   # half a second of benchmarks each; and what waits, and is for nothing here
                   "initcall_blacklist=raid6_select_algo,calibrate_xor_blocks,strp_dev_init,init_zswap",
