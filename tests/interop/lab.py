@@ -12,7 +12,7 @@ import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
-from live import PATIENCE, Edge, check_conservation, configuration
+from live import PATIENCE, Edge, check_conservation, configuration, wait_until
 from peer import Peer
 from protection import Protection, kernel_faults, kernel_states
 from wires import WIRES
@@ -244,6 +244,7 @@ def lab(program, directory, circuits, access_mtu=1500, core_mtu=1500, router_mtu
             model["ports"]["core0"].update(mtu=core_mtu, address6=CORE[6] + "/64", gateway6="2001:db8:c::fe")
             with Edge(program, directory, model) as edge:
                 it = Lab(edge, router, gateway, circuits)
+                wait_until("the links are up", lambda: {port["link"] for port in edge.show("ports").values()} == {"up"})
                 try:
                     yield it
                 except Exception:

@@ -31,7 +31,7 @@ def memif(directory):
     with log.open("wb") as output, subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output,
                                                     stderr=output) as testpmd:
         try:
-            # It listens before that, and then is lost to a client that comes too soon and tries again.
+            # It listens before that, and refuses a client, which would try again in five seconds.
             wait_until("testpmd's ports have started",
                        lambda: "Checking link statuses" in log.read_text() or testpmd.poll() is not None)
             assert testpmd.poll() is None, log.read_text()
