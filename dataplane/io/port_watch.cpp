@@ -52,7 +52,8 @@ bool PortWatch::look_at_client(std::size_t index, Nanoseconds now) {
     // Without its server it is of no use, and virtio-user's driver complains at every look.
     if (Ports::is_open(port) && !up && (due || up_[index])) { detach(index); }
     if (due) { attach(index, now); }
-    reasons_[index] = up ? "" : reconnections_[index].served() ? refusals_[index] : "no server listens";
+    reasons_[index] = up ? "" : reconnections_[index].reason();
+    if (!up && reasons_[index].empty()) { reasons_[index] = refusals_[index]; }
     return up;
 }
 

@@ -3,17 +3,15 @@
 #include <rte_alarm.h>
 #include <rte_ethdev.h>
 #include <rte_vhost.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstddef>
 #include <cstring>
 #include <semaphore>
 #include <string>
+#include <utility>
 
 namespace peerlane::dataplane {
 namespace {
@@ -25,45 +23,27 @@ bool is_a(const Device& device, const char* driver) {
 /// The driver's options, with what it takes where they are not given.
 struct Options {
     bool server = false;
-    bool abstract = false;
-    std::string path;
+    SocketName socket;
 };
 
 Options options(const Device& device) {
     Options found;
-    if (is_memif(device)) { found = {false, true, "/run/memif.sock"}; }
+    if (is_memif(device)) { found.socket = {"/run/memif.sock", true}; }
     if (is_a(device, "net_vhost")) { found.server = true; }
     std::size_t start = 0;
     while (start < device.arguments.size()) {
         const auto end = std::min(device.arguments.find(',', start), device.arguments.size());
         const auto one = device.arguments.substr(start, end - start);
         if (one == "role=server" || one == "role=master") { found.server = true; }  // memif
-        if (one == "socket-abstract=no") { found.abstract = false; }
+        if (one == "socket-abstract=no") { found.socket.abstract = false; }
         if (one == "client=1") { found.server = false; }  // vhost
         if (one == "server=1") { found.server = true; }   // virtio-user
         for (const auto* name : {"socket=", "iface=", "path="}) {
-            if (one.starts_with(name)) { found.path = one.substr(std::strlen(name)); }
+            if (one.starts_with(name)) { found.socket.path = one.substr(std::strlen(name)); }
         }
         start = end + 1;
     }
     return found;
-}
-
-/// Whether somebody listens. It is asked by a connection of a type that no such server takes: one that ends before the
-/// greeting would be the end of a DPDK process with memif at the other side. The driver gives an abstract name all the
-/// room there is.
-bool somebody_listens(const Options& options) {
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    const std::size_t start = options.abstract ? 1 : 0;
-    std::memcpy(address.sun_path + start, options.path.data(),
-                std::min(options.path.size(), sizeof(address.sun_path) - 1 - start));
-    const int probe = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (probe < 0) { return true; }
-    const bool nobody = connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 &&
-                        (errno == ECONNREFUSED || errno == ENOENT);
-    close(probe);
-    return !nobody;
 }
 
 struct Closing {
@@ -84,9 +64,9 @@ void clear_dead_socket(const Device& device) {
     const auto found = options(device);
     struct stat file{};
     const bool known = is_memif(device) || is_a(device, "net_vhost");
-    if (!known || !found.server || found.abstract) { return; }
-    if (lstat(found.path.c_str(), &file) != 0 || !S_ISSOCK(file.st_mode) || somebody_listens(found)) { return; }
-    unlink(found.path.c_str());
+    if (!known || !found.server || found.socket.abstract) { return; }
+    const auto* path = found.socket.path.c_str();
+    if (lstat(path, &file) == 0 && S_ISSOCK(file.st_mode) && !find_listener(found.socket)) { unlink(path); }
 }
 
 bool is_memif(const Device& device) {
@@ -96,25 +76,25 @@ bool is_memif(const Device& device) {
 bool connects_once(const Device& device) {
     const auto found = options(device);
     // A path there may also be the kernel's own backend.
-    const bool virtio = is_a(device, "net_virtio_user") && !found.path.starts_with("/dev/vhost");
+    const bool virtio = is_a(device, "net_virtio_user") && !found.socket.path.starts_with("/dev/vhost");
     return (is_memif(device) || virtio) && !found.server;
 }
 
 std::optional<std::string> deserted_socket(const Device& device) {
     const auto found = options(device);
-    return connects_once(device) && !somebody_listens(found) ? std::optional(found.path) : std::nullopt;
+    return connects_once(device) && !find_listener(found.socket) ? std::optional(found.socket.path) : std::nullopt;
 }
 
 std::string remedy_for_deserted(const Device& device) {
     return "start the server there first, or let the edge be it: " +
-           (is_memif(device) ? "role=server" : "net_vhost0,iface=" + options(device).path);
+           (is_memif(device) ? "role=server" : "net_vhost0,iface=" + options(device).socket.path);
 }
 
 void refuse_offloads(const Device& device) {
     if (!is_a(device, "net_vhost")) { return; }
     // Virtio 1.2 §5.1.3: CSUM, HOST_TSO4, HOST_TSO6, HOST_ECN, HOST_UFO.
     constexpr std::uint64_t kFeatures = 1U << 0U | 1U << 11U | 1U << 12U | 1U << 13U | 1U << 14U;
-    rte_vhost_driver_disable_features(options(device).path.c_str(), kFeatures);
+    rte_vhost_driver_disable_features(options(device).socket.path.c_str(), kFeatures);
 }
 
 void close_on_its_thread(std::uint16_t port) noexcept {
@@ -123,30 +103,33 @@ void close_on_its_thread(std::uint16_t port) noexcept {
     closing.done.acquire();
 }
 
-std::optional<Reconnection::Listener> Reconnection::find(const Device& device) {
-    const auto found = options(device);
-    if (!somebody_listens(found)) { return std::nullopt; }
-    struct stat file{};
-    if (found.abstract || stat(found.path.c_str(), &file) != 0) { return Listener{}; }
-    return Listener{file.st_ino, file.st_ctim.tv_sec * 1'000'000'000LL + file.st_ctim.tv_nsec};
-}
-
 bool Reconnection::due(const Device& device, bool up, Nanoseconds now) {
     const bool started = std::exchange(first_, false);
+    waits_ = false;
     if (std::exchange(was_up_, up) || up) {
         tried_.reset();
         return false;
     }
-    listener_ = find(device);
+    const auto socket = options(device).socket;
+    listener_ = find_listener(socket);
     if (!listener_) { tried_.reset(); }
     if (started) {  // the driver is connecting
         tried_ = listener_;
         tried_at_ = now;
     }
-    if (!listener_ || (tried_ == listener_ && now - tried_at_ < kPatience)) { return false; }
+    if (!listener_) { return false; }
+    if (tried_ == listener_) {
+        waits_ = is_connected_to(socket);
+        if (waits_ || now - tried_at_ < kPatience) { return false; }
+    }
     tried_ = listener_;
     tried_at_ = now;
     return true;
+}
+
+const char* Reconnection::reason() const noexcept {
+    if (!listener_) { return "no server listens"; }
+    return waits_ ? "the server does not answer" : "";
 }
 
 }  // namespace peerlane::dataplane

@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <utility>
 
 #include "dataplane/io/device.hpp"
+#include "dataplane/io/unix_socket.hpp"
 #include "lib/base/types.hpp"
 
 namespace peerlane::dataplane {
@@ -35,26 +35,23 @@ void close_on_its_thread(std::uint16_t port) noexcept;
 /// When to open a device again that connects_once() and whose server went. Control thread.
 class Reconnection {
   public:
-    /// Between two attempts with one and the same server: a DPDK process dies of a client that hangs up before it was
-    /// greeted, so that one that is slow to greet is left time.
+    /// Between two attempts with one and the same server, which has hung up on the first.
     static constexpr Nanoseconds kPatience = 5'000'000'000;
 
     /// Called at every look at a link. Returns true if an attempt is due, which then counts as made: at once where a
-    /// server has come, and after kPatience where it is the one that was tried last.
+    /// server has come; where it is the one that was tried last, kPatience after that, and not while it has our
+    /// connection: a DPDK process writes to memory it has freed when a client hangs up before it was greeted.
     bool due(const Device& device, bool up, Nanoseconds now);
-    /// A server was there at the last look.
-    [[nodiscard]] bool served() const noexcept { return listener_.has_value(); }
+    /// Why the link is down, as due() last saw it, for a person: "no server listens"; "" if there is one that refuses.
+    [[nodiscard]] const char* reason() const noexcept;
 
   private:
-    using Listener =
-        std::pair<std::uint64_t, std::int64_t>;  // a socket's inode, and its age in ns; zeros if it has no file
-    static std::optional<Listener> find(const Device& device);
-
     std::optional<Listener> listener_;
     std::optional<Listener> tried_;
     Nanoseconds tried_at_ = 0;
     bool first_ = true;
     bool was_up_ = false;
+    bool waits_ = false;  // the server has our connection and has not answered
 };
 
 }  // namespace peerlane::dataplane

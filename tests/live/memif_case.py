@@ -10,8 +10,8 @@ from traffic import from_cloud, from_customer
 BEHIND = 5000  # frames each way between two deaths
 
 
-def memif(directory, role):
-    return [f"net_memif{number},role={role},id=0,socket={directory}/{port}.memif,socket-abstract=no"
+def memif(directory, role, abstract="no"):
+    return [f"net_memif{number},role={role},id=0,socket={directory}/{port}.memif,socket-abstract={abstract}"
             for number, port in enumerate(("access", "core"))]
 
 
