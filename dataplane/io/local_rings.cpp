@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "dataplane/io/failure.hpp"
+#include "dataplane/pipeline/device_marks.hpp"
 #include "dataplane/pipeline/neighbour.hpp"
 #include "dataplane/pipeline/parse_ip.hpp"
 #include "lib/net/arp.hpp"
@@ -89,7 +90,7 @@ Fate punt(Worker& worker, const LocalWay& way, Burst& burst, std::uint32_t slot)
     const std::uint32_t cell = core ? local_cell::core(burst.port) : burst.attachment[slot];
     if (!within_limits(worker.state, snapshot, burst, cell, who)) { return Fate::punt_limited; }
     rte_mbuf* mbuf = burst.mbuf[slot];
-    if (mbuf->data_off < kNoteRoom) { return Fate::no_headroom; }
+    if (!make_whole(snapshot, burst, slot) || mbuf->data_off < kNoteRoom) { return Fate::no_headroom; }
     auto* note = new (mbuf->buf_addr) Note;
     note->kind = Note::Kind::punted;
     note->port = burst.port;
@@ -100,7 +101,10 @@ Fate punt(Worker& worker, const LocalWay& way, Burst& burst, std::uint32_t slot)
 }
 
 Fate hold(Worker& worker, const LocalWay& way, Burst& burst, std::uint32_t slot) noexcept {
-    if (!write_note(worker, burst, slot, waits_for(*worker.snapshot, burst, slot))) { return Fate::no_headroom; }
+    if (!make_whole(*worker.snapshot, burst, slot) ||
+        !write_note(worker, burst, slot, waits_for(*worker.snapshot, burst, slot))) {
+        return Fate::no_headroom;
+    }
     if (rte_ring_enqueue(way.out, burst.mbuf[slot]) != 0) { return Fate::no_neighbour; }
     burst.mbuf[slot] = nullptr;
     return Fate::held;

@@ -11,9 +11,10 @@ namespace peerlane::dataplane {
 
 struct Offloads {
     bool checksums = false;   // of received IPv4 headers are verified
-    bool strips = false;      // the device knows how to take off the outer tag, and might although it is not asked to
+    bool strip = false;       // the outer tag is taken off received frames
+    bool may_strip = false;   // the device knows how to, and might although it is not asked
     std::uint64_t rss = 0;    // RTE_ETH_RSS_…: what packets are spread by; 0: not spread
-    std::string used;         // for a person: "rx_checksum, rss inner ip"
+    std::string used;         // for a person: "rx_checksum, vlan_strip, rss inner ip"
     std::string in_software;  // "rx_checksum, tx_checksum, vlan_strip, vlan_insert"
     bool operator==(const Offloads&) const = default;
 };

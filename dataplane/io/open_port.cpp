@@ -70,7 +70,8 @@ std::uint16_t device_mtu(const PortSetup& setup, const rte_eth_dev_info& info) {
 rte_eth_conf configuration(const Port& port, std::uint16_t mtu) {
     rte_eth_conf conf{};
     conf.rxmode.mtu = mtu;
-    if (port.offloads.checksums) { conf.rxmode.offloads = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM; }
+    if (port.offloads.checksums) { conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_IPV4_CKSUM; }
+    if (port.offloads.strip) { conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_VLAN_STRIP; }
     if (port.offloads.rss != 0) {
         conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
         conf.rx_adv_conf.rss_conf.rss_hf = port.offloads.rss;

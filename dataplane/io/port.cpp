@@ -83,7 +83,7 @@ WorkerSetup Ports::worker_setup(unsigned worker, bool sleeps) const {
         for (unsigned queue = 0; queue < port.rx_queues; ++queue) {
             if ((i + queue) % workers_ != worker) { continue; }
             setup.inlets.push_back({port.number.get(), static_cast<std::uint16_t>(queue), static_cast<std::uint8_t>(i),
-                                    port.offloads.checksums, port.offloads.strips});
+                                    port.offloads.checksums, port.offloads.may_strip});
         }
         const unsigned queue = worker % port.tx_queues;
         setup.outlets.push_back({port.number.get(), static_cast<std::uint16_t>(queue),

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <ctime>
 
-#include "dataplane/pipeline/device_marks.hpp"
 #include "dataplane/pipeline/run.hpp"
 
 namespace peerlane::dataplane {
@@ -88,8 +87,8 @@ std::uint32_t poll_inlets(Worker& worker, const WorkerSetup& setup, const TscClo
         const auto start = rte_rdtsc();
         const auto count = rte_eth_rx_burst(device, inlet.queue, worker.burst.mbuf, kBurst);
         if (count == 0) { continue; }
-        if (inlet.strips) { put_back_tags(worker.burst.mbuf, count); }
         worker.burst.vouched = inlet.vouches;
+        worker.burst.strips = inlet.strips;
         process(worker, setup, inlet.port, count, start, clock);
         received += count;
     }
@@ -100,7 +99,7 @@ std::uint32_t poll_handed(Worker& worker, const WorkerSetup& setup, Handed& hand
     if (setup.rings.empty()) [[likely]] { return 0; }
     const auto start = rte_rdtsc();
     std::uint8_t port = 0;
-    worker.burst.vouched = false;
+    worker.burst.vouched = worker.burst.strips = false;
     const auto count = handed.take(setup.rings[setup.index], worker.burst, port);
     if (count != 0) { process(worker, setup, port, count, start, clock); }
     return count;
@@ -111,7 +110,7 @@ std::uint32_t poll_control(Worker& worker, const WorkerSetup& setup, FromControl
     if (setup.local.in == nullptr) { return 0; }
     const auto start = rte_rdtsc();
     Note like;
-    worker.burst.vouched = false;
+    worker.burst.vouched = worker.burst.strips = false;
     const auto count = from.take(setup.local.in, worker.burst, like);
     if (count == 0) [[likely]] { return 0; }
     if (like.kind == Note::Kind::own) {

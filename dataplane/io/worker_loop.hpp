@@ -20,7 +20,7 @@ struct Inlet {
     std::uint16_t queue = 0;
     std::uint8_t port = 0;
     bool vouches = false;  // the device verifies IPv4 checksums
-    bool strips = false;   // the device may take off the outer tag
+    bool strips = false;   // the device may take off outer tags
 };
 
 struct WorkerSetup {

@@ -72,18 +72,16 @@ std::uint32_t route_of(const Burst& cause, std::uint32_t slot, const std::uint8_
     return table::find(cause.routes6[slot], Ip6{six.destination_high.get(), six.destination_low.get()});
 }
 
-/// Replies copy the priority of each tag of the frame they answer (802.1Q §6.9.4: the top three bits).
-void copy_priorities(const rte_mbuf* cause, std::uint8_t* reply, const Exit& exit) noexcept {
-    const auto* frame = rte_pktmbuf_mtod(cause, const std::uint8_t*);
+/// Replies copy the priority of each tag of the frame they answer (802.1Q §6.9.4: the top three bits). The inner tag is
+/// what stands before the packet.
+void copy_priorities(const Burst& cause, std::uint32_t slot, std::uint8_t* reply, const Exit& exit) noexcept {
     constexpr unsigned kTag = sizeof(ether::Header);
-    const auto copy = [&](unsigned at) {
-        reply[at] = static_cast<std::uint8_t>((reply[at] & 0x1fU) | (frame[at] & 0xe0U));
+    const auto copy = [&](unsigned at, unsigned first) {
+        reply[at] = static_cast<std::uint8_t>((reply[at] & 0x1fU) | (first & 0xe0U));
     };
-    copy(kTag);
+    copy(kTag, cause.tci[slot] >> 8U);
     const bool inner = exit.header_length > kTag + sizeof(ether::Tag);
-    if (inner && reinterpret_cast<const ether::Tag*>(frame + kTag)->type.get() == ether::kVlan) {
-        copy(kTag + sizeof(ether::Tag));
-    }
+    if (inner && cause.inner_vid[slot] != 0) { copy(kTag + sizeof(ether::Tag), cause.l3[slot][-4]); }
 }
 
 void send_to_customer(Worker& worker, const Burst& cause, std::uint32_t slot) noexcept {
@@ -102,7 +100,7 @@ void send_to_customer(Worker& worker, const Burst& cause, std::uint32_t slot) no
     }
     push_slot(replies, slot, exit);
     put_customer(worker.state, replies.mbuf[slot], exit, index, six ? 6 : 4);
-    copy_priorities(cause.mbuf[slot], rte_pktmbuf_mtod(replies.mbuf[slot], std::uint8_t*), exit);
+    copy_priorities(cause, slot, rte_pktmbuf_mtod(replies.mbuf[slot], std::uint8_t*), exit);
     replies.tally[slot] = tally::attachment(index, Direction::to_customer);
     replies.out_port[slot] = exit.port;
     replies.end(slot, Fate::sent);

@@ -43,6 +43,7 @@ struct alignas(64) Burst {
     bool holds = false;       // some slot waits for its next hop
     bool punts = false;       // some slot is for the edge itself
     bool vouched = false;     // received from a device that verifies IPv4 checksums (device_marks.hpp)
+    bool strips = false;      // received from a device that may have taken off outer tags (device_marks.hpp)
     std::uint32_t v4_count = 0, v6_count = 0, esp_count = 0;
 
     alignas(64) std::uint8_t live[kBurst];

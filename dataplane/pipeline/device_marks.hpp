@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "dataplane/pipeline/worker.hpp"
 #include "lib/net/headers.hpp"
 
 namespace peerlane::dataplane {
@@ -17,34 +18,32 @@ inline bool device_vouches(const rte_mbuf& mbuf) noexcept {
     return (mbuf.ol_flags & kVerdict) == RTE_MBUF_F_RX_IP_CKSUM_GOOD && (mbuf.packet_type & RTE_PTYPE_TUNNEL_MASK) == 0;
 }
 
-namespace detail {
-/// Its TPID is lost: devices take off 0x8100, or do not say. A frame without room for its tag is emptied, so that it
-/// does not pass as untagged.
-[[gnu::noinline, gnu::cold]] inline void put_back_tag(rte_mbuf& mbuf) noexcept {
+/// The outer tag is not in the frame but in vlan_tci.
+inline bool is_stripped(const rte_mbuf& mbuf) noexcept {
+    return (mbuf.ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0;
+}
+
+/// The outer tag back where it was. Which TPID it had no device says: `service_tpid` before another tag, else 0x8100.
+/// False: there is no room for it.
+[[gnu::noinline, gnu::cold]] inline bool put_back_tag(rte_mbuf& mbuf, std::uint16_t service_tpid) noexcept {
     constexpr unsigned kMacs = 12;
     constexpr std::uint16_t kTag = sizeof(ether::Tag);
-    const bool room = mbuf.data_len >= kMacs;
-    auto* frame = room ? reinterpret_cast<std::uint8_t*>(rte_pktmbuf_prepend(&mbuf, kTag)) : nullptr;
+    if (mbuf.data_len < sizeof(ether::Header)) { return false; }
+    auto* frame = reinterpret_cast<std::uint8_t*>(rte_pktmbuf_prepend(&mbuf, kTag));
+    if (frame == nullptr) { return false; }
     mbuf.ol_flags &= ~(RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED);
-    if (frame == nullptr) {
-        mbuf.pkt_len -= mbuf.data_len;
-        mbuf.data_len = 0;
-        return;
-    }
     std::memmove(frame, frame + kTag, kMacs);
-    reinterpret_cast<Be16*>(frame + kMacs)->set(ether::kVlan);
+    const bool two = reinterpret_cast<const Be16*>(frame + kMacs + kTag)->get() == ether::kVlan;
+    reinterpret_cast<Be16*>(frame + kMacs)->set(two ? service_tpid : ether::kVlan);
     reinterpret_cast<Be16*>(frame + kMacs + 2)->set(mbuf.vlan_tci);
+    return true;
 }
-}  // namespace detail
 
-/// The outer tag back where it was, for those of `mbufs[0 .. count)` that a device took it from.
-inline void put_back_tags(rte_mbuf* const* mbufs, std::uint32_t count) noexcept {
-    std::uint64_t flags = 0;
-    for (std::uint32_t i = 0; i < count; ++i) { flags |= mbufs[i]->ol_flags; }
-    if ((flags & RTE_MBUF_F_RX_VLAN_STRIPPED) == 0) [[likely]] { return; }
-    for (std::uint32_t i = 0; i < count; ++i) {
-        if ((mbufs[i]->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0) { detail::put_back_tag(*mbufs[i]); }
-    }
+/// A slot's frame as it came, for whoever is to read it from its start. False: there is no room for its tag.
+inline bool make_whole(const Snapshot& snapshot, Burst& burst, std::uint32_t slot) noexcept {
+    rte_mbuf& mbuf = *burst.mbuf[slot];
+    if (!burst.strips || !is_stripped(mbuf)) { return true; }
+    return put_back_tag(mbuf, snapshot.ports[burst.port].service_tpid);
 }
 
 }  // namespace peerlane::dataplane

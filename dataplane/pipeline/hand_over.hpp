@@ -1,6 +1,7 @@
 // Packets for a tunnel whose lanes are other workers': they go there as they came in, and begin again.
 #pragma once
 
+#include "dataplane/pipeline/device_marks.hpp"
 #include "dataplane/pipeline/worker.hpp"
 #include "lib/ipsec/esp.hpp"
 
@@ -44,7 +45,7 @@ inline void hand_over(Worker& worker, Burst& burst) noexcept {
         if (owner == kNowhere) { return; }
         burst.owner[slot] = static_cast<std::uint8_t>(owner);
         burst.hands = true;
-        burst.end(slot, Fate::handed);
+        burst.end(slot, make_whole(snapshot, burst, slot) ? Fate::handed : Fate::no_headroom);
     });
     burst.sweep();
 }

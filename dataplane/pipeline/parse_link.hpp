@@ -4,6 +4,7 @@
 
 #include <rte_prefetch.h>
 
+#include "dataplane/pipeline/device_marks.hpp"
 #include "dataplane/pipeline/worker.hpp"
 #include "lib/net/headers.hpp"
 
@@ -37,8 +38,9 @@ constexpr bool bad_vid(unsigned tci) noexcept {
     return (tci & 0xfffU) - 1U >= 4094U;
 }  // 0 is a priority tag, 4095 reserved
 
-/// Fills l3, left, type, tci and inner_vid (0 without an inner tag).
-inline void parse_link(Worker& worker, Burst& burst) noexcept {
+/// `kStrips`: the outer tag may be beside the frame.
+template <bool kStrips>
+[[gnu::always_inline]] inline void parse_link_as(Worker& worker, Burst& burst) noexcept {
     const PortInfo& port = worker.snapshot->ports[burst.port];
     const std::uint64_t mac = port.mac;
     const std::uint64_t mac_mask = port.mac_mask;
@@ -51,9 +53,10 @@ inline void parse_link(Worker& worker, Burst& burst) noexcept {
         }
         auto* frame = rte_pktmbuf_mtod(mbuf, std::uint8_t*);
         const unsigned length = mbuf->data_len;
-        constexpr unsigned kOneTag = sizeof(ether::Header) + sizeof(ether::Tag);
-        constexpr unsigned kTwoTags = kOneTag + sizeof(ether::Tag);
-        if (length < kOneTag) [[unlikely]] {
+        constexpr unsigned kTag = sizeof(ether::Tag);
+        const bool stripped = kStrips && is_stripped(*mbuf);
+        unsigned header = sizeof(ether::Header) + (stripped ? 0 : kTag);
+        if (length < header) [[unlikely]] {
             const bool runt = length < sizeof(ether::Header) ||
                               ether::is_tpid(reinterpret_cast<const ether::Header*>(frame)->type.get());
             burst.end(slot, runt ? Fate::runt : Fate::unknown_vlan);
@@ -65,25 +68,28 @@ inline void parse_link(Worker& worker, Burst& burst) noexcept {
             burst.end(slot, Fate::not_for_us);
             continue;
         }
-        const auto& outer = *reinterpret_cast<const ether::Tag*>(frame + sizeof(ether::Header));
-        if (!ether::is_tpid(reinterpret_cast<const ether::Header*>(frame)->type.get())) [[unlikely]] {
-            burst.end(slot, Fate::unknown_vlan);
-            continue;
+        unsigned type = reinterpret_cast<const ether::Header*>(frame)->type.get();
+        std::uint16_t tci = mbuf->vlan_tci;
+        if (!stripped) {
+            if (!ether::is_tpid(static_cast<std::uint16_t>(type))) [[unlikely]] {
+                burst.end(slot, Fate::unknown_vlan);
+                continue;
+            }
+            const auto& outer = *reinterpret_cast<const ether::Tag*>(frame + sizeof(ether::Header));
+            tci = outer.tci.get();
+            type = outer.type.get();
         }
-        const std::uint16_t tci = outer.tci.get();
-        unsigned type = outer.type.get();
         unsigned inner_vid = 0;
-        unsigned header = kOneTag;
         bool bad = bad_vid(tci);
         if (type == ether::kVlan) {
-            if (length < kTwoTags) [[unlikely]] {
+            if (length < header + kTag) [[unlikely]] {
                 burst.end(slot, Fate::runt);
                 continue;
             }
-            const auto& inner = *reinterpret_cast<const ether::Tag*>(frame + kOneTag);
+            const auto& inner = *reinterpret_cast<const ether::Tag*>(frame + header);
             inner_vid = inner.tci.get() & 0xfffU;
             type = inner.type.get();
-            header = kTwoTags;
+            header += kTag;
             bad |= bad_vid(inner_vid);
         }
         const bool is_ip = type == ether::kIpv4 || type == ether::kIpv6;
@@ -98,6 +104,15 @@ inline void parse_link(Worker& worker, Burst& burst) noexcept {
         burst.inner_vid[slot] = static_cast<std::uint16_t>(inner_vid);
     }
     burst.sweep();
+}
+
+/// Fills l3, left, type, tci and inner_vid (0 without an inner tag).
+inline void parse_link(Worker& worker, Burst& burst) noexcept {
+    if (burst.strips) {
+        parse_link_as<true>(worker, burst);
+    } else {
+        parse_link_as<false>(worker, burst);
+    }
 }
 
 }  // namespace peerlane::dataplane

@@ -186,6 +186,7 @@ struct PortInfo {
     std::uint64_t mac_mask = 0;  // 0: any destination is ours (replay without mac:)
     Mac mac_address;             // what is sent from
     std::uint16_t mtu = 0;
+    std::uint16_t service_tpid = 0;  // access: of the outer one of two tags
     Mac gateway_mac;
     bool has_gateway_mac = false;
     meter::BucketRate neighbour_rate{};  // core: as Snapshot::neighbour_rate, for all that are next to it

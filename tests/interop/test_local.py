@@ -22,7 +22,8 @@ def daemon_script():
     for one in CIRCUITS:
         below = "vec0"
         for device, tag in zip([f"s{one.number}", f"c{one.number}"][-len(one.tags):], one.tags):
-            root += [f"link add link {below} name {device} type vlan id {tag}", f"link set {device} up"]
+            kind = "802.1ad" if device.startswith("s") else "802.1Q"
+            root += [f"link add link {below} name {device} type vlan proto {kind} id {tag}", f"link set {device} up"]
             below = device
         inside += f"ip netns add {one.name}\n" + batch([f"link set c{one.number} netns {one.name}"])
         inside += batch(["link set lo up", f"link set c{one.number} up", f"addr add {LINK[4]}2/30 dev c{one.number}",
@@ -51,9 +52,8 @@ def learnt(peer, name, prefixes):
 
 
 def bgp(program, directory):
-    # net_af_packet says 802.1Q of every outer tag it receives, and what is delivered has the tags that it said.
     with (Peer(directory, "daemon", "daemon") as daemon,
-          lab(program, directory, CIRCUITS, service_tpid=0x8100, tap=TAP) as it):
+          lab(program, directory, CIRCUITS, tap=TAP) as it):
         for command in ("link add bridge type bridge mcast_snooping 0",
                         f"link set {TAP} address 02:00:00:00:ff:01",  # a bridge keeps what has a MAC of its ports
                         f"link set {TAP} master bridge", "link set daemon master bridge", "link set bridge up"):

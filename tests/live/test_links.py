@@ -83,7 +83,9 @@ def a_link_that_goes_down_and_comes_back(program, directory):
             passes(customer_side, cloud_side, number)
         ports = edge.show("ports")
         assert ports["core0"]["offloads"] == "none" and "vlan_strip" in ports["core0"]["in_software"], ports
-        assert edge.log().count("core0: link down") == 2 and "access0: offloads: none" in edge.log(), edge.log()
+        assert ports["access0"]["offloads"] == "vlan_strip", ports
+        assert "vlan_strip" not in ports["access0"]["in_software"], ports
+        assert edge.log().count("core0: link down") == 2 and "access0: offloads: vlan_strip" in edge.log(), edge.log()
         edge.end()
 
 

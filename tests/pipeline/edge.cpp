@@ -16,6 +16,7 @@
 #include "dataplane/tables/compile.hpp"
 #include "dataplane/tables/compile_sas.hpp"
 #include "lib/ipsec/locked_memory.hpp"
+#include "tests/pipeline/tags_beside.hpp"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
@@ -212,6 +213,7 @@ Guarded Edge::Inside::put(const Packet& packet, const Octets& octets) {
         ASAN_POISON_MEMORY_REGION(buffer(head) + end, head->buf_len - end);
         if (guarded.start > before()) { ASAN_POISON_MEMORY_REGION(buffer(head), guarded.start - before()); }
     }
+    take_off_tag(*head);
     return guarded;
 }
 
@@ -263,6 +265,7 @@ void Edge::Inside::run_burst(std::uint8_t port, const std::vector<Packet>& packe
         if (mbuf == nullptr) { break; }
         held.push_back(mbuf);
     }
+    worker->burst.strips = tags_are_beside();
     run(*worker, port, edge.now, count);
     for (auto* mbuf : held) { rte_pktmbuf_free(mbuf); }
     for (const auto& [mbuf, start, end, whole] : guarded) {

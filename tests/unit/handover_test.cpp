@@ -17,6 +17,7 @@
 #include "dataplane/tables/compile_sas.hpp"
 #include "lib/ipsec/locked_memory.hpp"
 #include "tests/pipeline/sealed.hpp"
+#include "tests/pipeline/tags_beside.hpp"
 
 namespace peerlane::dataplane {
 namespace {
@@ -108,7 +109,7 @@ class Handover : public testing::Test {
             one.snapshot = snapshot.get();
             WorkerSetup setup{i, false, {}, {}, rings->all()};
             for (std::uint8_t port = 0; port < 2; ++port) {
-                setup.inlets.push_back({wires[port].number.get(), i, port});
+                setup.inlets.push_back({wires[port].number.get(), i, port, false, test::tags_are_beside()});
                 setup.outlets.push_back({wires[port].number.get(), i, nullptr});
             }
             setups.push_back(setup);
@@ -133,6 +134,7 @@ class Handover : public testing::Test {
         auto* packet = rte_pktmbuf_alloc(pool);
         if (packet == nullptr) { return false; }
         std::memcpy(rte_pktmbuf_append(packet, static_cast<std::uint16_t>(frame.size())), frame.data(), frame.size());
+        test::take_off_tag(*packet);
         if (rte_ring_enqueue(wires[port].in[worker], packet) == 0) { return true; }
         rte_pktmbuf_free(packet);
         return false;

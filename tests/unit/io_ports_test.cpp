@@ -19,25 +19,31 @@ rte_eth_dev_info able() {
 
 TEST(Offloads, WhatTheDeviceCanIsUsedAndSaid) {
     const auto core = choose_offloads(able(), "net_mlx5", true, 4);
-    EXPECT_TRUE(core.checksums && core.strips);
+    EXPECT_TRUE(core.checksums && core.may_strip && !core.strip);
     EXPECT_EQ(core.rss, RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_LEVEL_INNERMOST);
     EXPECT_EQ(core.used, "rx_checksum, rss inner ip");
     EXPECT_EQ(core.in_software, "tx_checksum, vlan_strip, vlan_insert");
     const auto access = choose_offloads(able(), "net_mlx5", false, 4);
     EXPECT_EQ(access.rss, RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP) << "what a customer tunnels is his affair";
-    EXPECT_EQ(access.used, "rx_checksum, rss ip");
+    EXPECT_TRUE(access.strip);
+    EXPECT_EQ(access.used, "rx_checksum, vlan_strip, rss ip");
+    EXPECT_EQ(access.in_software, "tx_checksum, vlan_insert");
 }
 
 TEST(Offloads, WhatItCannotIsDoneInSoftware) {
     const auto none = choose_offloads({}, "net_null", true, 4);
-    EXPECT_TRUE(!none.checksums && !none.strips && none.rss == 0);
+    EXPECT_TRUE(!none.checksums && !none.strip && !none.may_strip && none.rss == 0);
     EXPECT_EQ(none.used, "none");
     EXPECT_EQ(none.in_software, "rx_checksum, tx_checksum, vlan_strip, vlan_insert");
     auto shallow = able();
     shallow.flow_type_rss_offloads = RTE_ETH_RSS_IP;
     EXPECT_EQ(choose_offloads(shallow, "net_ixgbe", true, 2).used, "rx_checksum, rss ip");
     EXPECT_EQ(choose_offloads(able(), "net_mlx5", true, 1).used, "rx_checksum") << "one queue needs no spreading";
-    EXPECT_FALSE(choose_offloads(able(), "net_tap", true, 1).checksums) << "the driver sums itself";
+    for (const auto* driver : {"net_tap", "net_vhost", "net_virtio_user"}) {
+        const auto software = choose_offloads(able(), driver, false, 1);
+        EXPECT_EQ(software.used, "none") << driver << " does it in software too";
+        EXPECT_TRUE(software.may_strip);
+    }
 }
 
 TEST(Offloads, AWordThatIsNotKeptCanBeTakenBack) {

@@ -250,27 +250,56 @@ TEST_F(Workers, ADevicesWordIsTakenForAChecksumOnlyWhereItVerifiesThem) {
     EXPECT_EQ(fates(false, wrong, kGood), 0U) << "nobody asked the device";
 }
 
-TEST_F(Workers, ATagThatTheDeviceTookOffIsPutBack) {
+TEST_F(Workers, ATagThatTheDeviceTookOffIsReadBesideTheFrame) {
     start(1);
-    setups[0].inlets[kAccess].strips = true;
     auto stripped = frame();
     stripped.erase(stripped.begin() + 12, stripped.begin() + 16);
     constexpr auto kStripped = RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
+    setups[0].inlets[kAccess].strips = true;
     ASSERT_EQ(feed(stripped, 5, kStripped) + feed(7) + feed(stripped, 2), 14U);
     poll(0);
     EXPECT_EQ(take_all(), 12U);
     // What comes without its tag and without a word of it is one VLAN short.
     EXPECT_EQ(dropped(Fate::unknown_vlan), 2U);
-    // No room, no tag: it does not pass for an untagged frame.
+    // Of a device that does not strip the flag is somebody else's, from before.
+    setups[0].inlets[kAccess].strips = false;
+    ASSERT_EQ(feed(frame(), 3, kStripped) + feed(stripped, 4, kStripped), 7U);
+    poll(0);
+    EXPECT_EQ(take_all(), 3U);
+    EXPECT_EQ(dropped(Fate::unknown_vlan), 6U);
+    expect_conservation();
+}
+
+TEST_F(Workers, ATagIsPutBackAsItWas) {
+    start(1);
     auto* packet = rte_pktmbuf_alloc(pool);
     ASSERT_NE(packet, nullptr);
-    std::memcpy(rte_pktmbuf_append(packet, 60), stripped.data(), stripped.size());
-    ASSERT_NE(rte_pktmbuf_prepend(packet, RTE_PKTMBUF_HEADROOM), nullptr);
-    packet->ol_flags |= kStripped;
-    put_back_tags(&packet, 1);
-    EXPECT_EQ(packet->data_len, 0U);
+    const auto put_back = [&](std::vector<std::uint8_t> octets, std::uint16_t tpid) {
+        rte_pktmbuf_reset(packet);
+        packet->vlan_tci = static_cast<std::uint16_t>(octets[14] << 8U | octets[15]);
+        octets.erase(octets.begin() + 12, octets.begin() + 16);
+        std::memcpy(rte_pktmbuf_append(packet, static_cast<std::uint16_t>(octets.size())), octets.data(),
+                    octets.size());
+        packet->ol_flags = RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
+        EXPECT_TRUE(put_back_tag(*packet, tpid));
+        EXPECT_EQ(packet->ol_flags, 0U);
+        EXPECT_EQ(packet->data_len, packet->pkt_len);
+        const auto* start = rte_pktmbuf_mtod(packet, const std::uint8_t*);
+        return std::vector<std::uint8_t>(start, start + packet->data_len);
+    };
+    auto two = frame();
+    two[14] = 0xe0;  // its priority
+    EXPECT_EQ(put_back(two, 0x88a8), two);
+    two[12] = 0x91, two[13] = 0;
+    EXPECT_EQ(put_back(two, 0x9100), two);
+    auto one = frame();
+    one.erase(one.begin() + 12, one.begin() + 16);
+    EXPECT_EQ(put_back(one, 0x88a8), one) << "a single tag is 0x8100";
+    ASSERT_NE(rte_pktmbuf_prepend(packet, rte_pktmbuf_headroom(packet)), nullptr);
+    EXPECT_FALSE(put_back_tag(*packet, 0x88a8)) << "no room";
+    packet->data_len = 13;
+    EXPECT_FALSE(put_back_tag(*packet, 0x88a8)) << "no frame";
     rte_pktmbuf_free(packet);
-    expect_conservation();
 }
 
 TEST_F(Workers, APortWithoutADeviceIsLeftAlone) {

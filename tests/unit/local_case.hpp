@@ -22,6 +22,7 @@
 #include "dataplane/tables/compile_sas.hpp"
 #include "lib/ipsec/locked_memory.hpp"
 #include "tests/pipeline/sealed.hpp"
+#include "tests/pipeline/tags_beside.hpp"
 
 namespace peerlane::dataplane::test {
 
@@ -126,7 +127,7 @@ class Local : public testing::Test {
             one.index = i;
             WorkerSetup setup{i, false, {}, {}, handover->all(), rings->way(i, 0)};
             for (std::uint8_t port = 0; port < ports; ++port) {
-                setup.inlets.push_back({wires[port].number.get(), i, port});
+                setup.inlets.push_back({wires[port].number.get(), i, port, false, peerlane::test::tags_are_beside()});
                 setup.outlets.push_back({wires[port].number.get(), i, nullptr});
             }
             setups.push_back(setup);
@@ -167,6 +168,7 @@ class Local : public testing::Test {
         ASSERT_NE(mbuf, nullptr);
         mbuf->data_off = static_cast<std::uint16_t>(packet.room());
         std::memcpy(rte_pktmbuf_append(mbuf, static_cast<std::uint16_t>(octets.size())), octets.data(), octets.size());
+        peerlane::test::take_off_tag(*mbuf);
         ASSERT_EQ(rte_ring_enqueue(wires[port].in[worker], mbuf), 0);
         ++fed;
     }

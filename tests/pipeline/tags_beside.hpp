@@ -1,0 +1,32 @@
+// Frames as devices hand them over that take off outer tags (RTE_ETH_RX_OFFLOAD_VLAN_STRIP). Programs of tests do so
+// with PEERLANE_TAGS_BESIDE set, and expect the same of everything.
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include <cstdlib>
+#include <cstring>
+
+#include "lib/net/headers.hpp"
+
+namespace peerlane::test {
+
+inline bool tags_are_beside() {
+    static const bool are = std::getenv("PEERLANE_TAGS_BESIDE") != nullptr;
+    return are;
+}
+
+/// As Linux does; 0x9100 it does not know.
+inline void take_off_tag(rte_mbuf& mbuf) {
+    constexpr unsigned kMacs = 12;
+    auto* frame = rte_pktmbuf_mtod(&mbuf, std::uint8_t*);
+    if (!tags_are_beside() || mbuf.data_len < sizeof(ether::Header) + sizeof(ether::Tag)) { return; }
+    const auto type = reinterpret_cast<const ether::Header*>(frame)->type.get();
+    if (type != ether::kVlan && type != ether::kSvlan) { return; }
+    mbuf.vlan_tci = reinterpret_cast<const ether::Tag*>(frame + sizeof(ether::Header))->tci.get();
+    mbuf.ol_flags |= RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
+    std::memmove(frame + sizeof(ether::Tag), frame, kMacs);
+    rte_pktmbuf_adj(&mbuf, sizeof(ether::Tag));
+}
+
+}  // namespace peerlane::test
