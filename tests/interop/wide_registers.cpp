@@ -2,18 +2,17 @@
 // take fewer than the processor has: 11008 with AMX. Those that it does not know stay as they are.
 #include <dlfcn.h>
 #include <elf.h>
-#include <sys/ptrace.h>
+#include <linux/ptrace.h>
 #include <sys/uio.h>
 
 #include <array>
-#include <cstdarg>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 
 namespace {
 
-using Ptrace = long (*)(__ptrace_request, int, std::uintptr_t, void*);
+using Ptrace = long (*)(int request, int process, std::uintptr_t address, void* data);
 
 alignas(64) std::array<std::byte, 65536> registers;  // of a kernel that has one thread and small stacks
 
@@ -28,14 +27,9 @@ long set_all(Ptrace system, int process, const iovec& known) {
 
 }  // namespace
 
-extern "C" long ptrace(__ptrace_request request, ...) noexcept {
+/// Instead of the C library's, which is declared with three dots and called alike.
+extern "C" long ptrace(int request, int process, std::uintptr_t address, void* data) {
     static const auto system = reinterpret_cast<Ptrace>(dlsym(RTLD_NEXT, "ptrace"));
-    std::va_list rest;
-    va_start(rest, request);
-    const int process = va_arg(rest, int);
-    const auto address = va_arg(rest, std::uintptr_t);
-    auto* const data = va_arg(rest, void*);
-    va_end(rest);
     const long result = system(request, process, address, data);
     const bool refused = result != 0 && request == PTRACE_SETREGSET && address == NT_X86_XSTATE;
     return refused ? set_all(system, process, *static_cast<const iovec*>(data)) : result;
