@@ -162,7 +162,9 @@ Port open_port(const PortSetup& setup, unsigned workers) {
     if (const auto interface = steered_interface(setup.device.arguments, setup.steering)) {
         port.steering = std::make_unique<PortSteering>(where(setup), *interface, setup.tags != 0);
     }
+    const NewConnection connection(setup.device);
     port.device = find_device(setup, port.steering ? port.steering->arguments() : std::string());
+    port.connection = connection.find();
     rte_eth_dev_info info{};
     if (const int error = rte_eth_dev_info_get(port.device, &info); error != 0) {
         throw Failure(where(setup), "the device does not say what it can do: " + reason(error),
@@ -194,10 +196,12 @@ void start_port(Port& port, std::uint8_t index) {
     set_mtu(port, info);
     set_queues(port);
     if (port.steering) { port.steering->take_over(); }
+    const NewConnection connection(port.setup.device);
     if (const int error = rte_eth_dev_start(port.device); error != 0) {
         throw Failure(where(port.setup), fmt::format("{} does not start: {}", port.driver, reason(error)),
                       "see DPDK's message above");
     }
+    if (const auto made = connection.find(); made != 0) { port.connection = made; }
     set_mac(port, index);
     // Neighbour discovery goes to groups. Refusals are no loss: such drivers receive everything anyway.
     if (port.steering) {
@@ -217,6 +221,7 @@ void close_port(Port& port) noexcept {
     rte_eth_dev_info info{};
     const bool known = rte_eth_dev_info_get(port.device, &info) == 0;
     port.open = false;
+    port.connection = 0;
     port.number->store(kNoDevice, std::memory_order_release);
     port.steering.reset();  // before the driver takes off whatever program it finds
     if (is_memif(port.setup.device) || connects_once(port.setup.device)) {

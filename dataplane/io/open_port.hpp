@@ -42,9 +42,10 @@ struct Port {
     Offloads offloads;
     Mac mac;
     bool promiscuous = false;
-    unsigned interface = 0;      // the kernel's index of the interface a virtual device uses; 0: none
-    std::string interface_name;  // by which it would come back
-    steer::File membership;      // keeps the interface listening
+    std::uint64_t connection = 0;  // to the server of a device that connects_once(): is_connected(); 0: none
+    unsigned interface = 0;        // the kernel's index of the interface a virtual device uses; 0: none
+    std::string interface_name;    // by which it would come back
+    steer::File membership;        // keeps the interface listening
     rte_mempool* pool = nullptr;
     std::vector<std::unique_ptr<rte_spinlock_t>> tx_locks;  // by transmit queue, where workers share queues
     std::unique_ptr<PortSteering> steering;                 // null: every frame is the edge's

@@ -48,7 +48,7 @@ bool PortWatch::look(std::size_t index, Nanoseconds now) {
 bool PortWatch::look_at_client(std::size_t index, Nanoseconds now) {
     const Port& port = ports_.all()[index];
     const bool up = Ports::is_open(port) && Ports::link(port).up;
-    const bool due = reconnections_[index].due(port.setup.device, up, now);
+    const bool due = reconnections_[index].due(port.setup.device, port.connection, up, now);
     // Without its server it is of no use, and virtio-user's driver complains at every look.
     if (Ports::is_open(port) && !up && (due || up_[index])) { detach(index); }
     if (due) { attach(index, now); }

@@ -8,9 +8,9 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstring>
 #include <semaphore>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace peerlane::dataplane {
@@ -30,6 +30,7 @@ Options options(const Device& device) {
     Options found;
     if (is_memif(device)) { found.socket = {"/run/memif.sock", true}; }
     if (is_a(device, "net_vhost")) { found.server = true; }
+    const std::string_view key = is_memif(device) ? "socket=" : found.server ? "iface=" : "path=";
     std::size_t start = 0;
     while (start < device.arguments.size()) {
         const auto end = std::min(device.arguments.find(',', start), device.arguments.size());
@@ -38,9 +39,7 @@ Options options(const Device& device) {
         if (one == "socket-abstract=no") { found.socket.abstract = false; }
         if (one == "client=1") { found.server = false; }  // vhost
         if (one == "server=1") { found.server = true; }   // virtio-user
-        for (const auto* name : {"socket=", "iface=", "path="}) {
-            if (one.starts_with(name)) { found.socket.path = one.substr(std::strlen(name)); }
-        }
+        if (one.starts_with(key)) { found.socket.path = one.substr(key.size()); }
         start = end + 1;
     }
     return found;
@@ -103,23 +102,33 @@ void close_on_its_thread(std::uint16_t port) noexcept {
     closing.done.acquire();
 }
 
-bool Reconnection::due(const Device& device, bool up, Nanoseconds now) {
-    const bool started = std::exchange(first_, false);
-    waits_ = false;
-    if (std::exchange(was_up_, up) || up) {
-        tried_.reset();
-        return false;
+NewConnection::NewConnection(const Device& device) : expected_(connects_once(device)) {
+    if (expected_) { before_ = connections(); }
+}
+
+std::uint64_t NewConnection::find() const {
+    if (!expected_) { return 0; }
+    for (const auto one : connections()) {
+        if (std::ranges::find(before_, one) == before_.end()) { return one; }
     }
-    const auto socket = options(device).socket;
-    listener_ = find_listener(socket);
-    if (!listener_) { tried_.reset(); }
+    return 0;
+}
+
+bool Reconnection::due(const Device& device, std::uint64_t connection, bool up, Nanoseconds now) {
+    const bool started = std::exchange(first_, false);
+    const bool was_up = std::exchange(was_up_, up);
+    waits_ = false;
+    if (up || was_up) { tried_.reset(); }
+    if (up) { return false; }
+    listener_ = find_listener(options(device).socket);
+    if (was_up) { return false; }
     if (started) {  // the driver is connecting
         tried_ = listener_;
         tried_at_ = now;
     }
     if (!listener_) { return false; }
     if (tried_ == listener_) {
-        waits_ = is_connected_to(socket);
+        waits_ = connection != 0 && is_connected(connection);
         if (waits_ || now - tried_at_ < kPatience) { return false; }
     }
     tried_ = listener_;

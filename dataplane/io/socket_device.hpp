@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "dataplane/io/device.hpp"
 #include "dataplane/io/unix_socket.hpp"
@@ -32,16 +33,29 @@ void refuse_offloads(const Device& device);
 /// what the driver does there when a peer speaks or goes, or before what it has put off. Control thread; waits.
 void close_on_its_thread(std::uint16_t port) noexcept;
 
+/// Which connection a driver makes for a device that connects_once(). Control thread, for one device at a time.
+class NewConnection {
+  public:
+    explicit NewConnection(const Device& device);
+    /// Made since; 0: none.
+    [[nodiscard]] std::uint64_t find() const;
+
+  private:
+    bool expected_;
+    std::vector<std::uint64_t> before_;
+};
+
 /// When to open a device again that connects_once() and whose server went. Control thread.
 class Reconnection {
   public:
     /// Between two attempts with one and the same server, which has hung up on the first.
     static constexpr Nanoseconds kPatience = 5'000'000'000;
 
-    /// Called at every look at a link. Returns true if an attempt is due, which then counts as made: at once where a
-    /// server has come; where it is the one that was tried last, kPatience after that, and not while it has our
-    /// connection: a DPDK process writes to memory it has freed when a client hangs up before it was greeted.
-    bool due(const Device& device, bool up, Nanoseconds now);
+    /// Called at every look at a link; `connection`: the port's, or 0. Returns true if an attempt is due, which then
+    /// counts as made: at once where a server has come; where it is the one that was tried last, kPatience after that,
+    /// and not while it has our connection: a DPDK process writes to memory it has freed when a client hangs up before
+    /// it was greeted.
+    bool due(const Device& device, std::uint64_t connection, bool up, Nanoseconds now);
     /// Why the link is down, as due() last saw it, for a person: "no server listens"; "" if there is one that refuses.
     [[nodiscard]] const char* reason() const noexcept;
 

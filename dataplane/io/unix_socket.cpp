@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -17,11 +18,14 @@
 namespace peerlane::dataplane {
 namespace {
 
+namespace fs = std::filesystem;
+
 sockaddr_un address_of(const SocketName& name) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    auto* start = address.sun_path + (name.abstract ? 1 : 0);
-    std::memcpy(start, name.path.data(), std::min(name.path.size(), sizeof(address.sun_path) - 2));
+    const std::size_t before = name.abstract ? 1 : 0;
+    std::copy_n(name.path.begin(), std::min(name.path.size(), sizeof(address.sun_path) - 1 - before),
+                address.sun_path + before);
     return address;
 }
 
@@ -53,15 +57,26 @@ std::optional<Listener> find_abstract(const std::string& name) {
     return std::nullopt;
 }
 
-bool is_connection(int file, const sockaddr_un& server) {
+/// 0: it is none.
+std::uint64_t connection_of(int file) {
     sockaddr_un peer{};
     socklen_t length = sizeof(peer);
-    if (getpeername(file, reinterpret_cast<sockaddr*>(&peer), &length) != 0 || peer.sun_family != AF_UNIX) {
-        return false;
+    struct stat state{};
+    const bool is = getpeername(file, reinterpret_cast<sockaddr*>(&peer), &length) == 0 && peer.sun_family == AF_UNIX;
+    return is && fstat(file, &state) == 0 ? state.st_ino : 0;
+}
+
+/// visit(file) for each open file until it returns true. False: the system does not say which there are.
+template <class Visit>
+bool each_file(Visit visit) {
+    std::error_code error;
+    for (fs::directory_iterator entry("/proc/self/fd", error), end; !error && entry != end; entry.increment(error)) {
+        const auto number = entry->path().filename().string();
+        int file = -1;
+        std::from_chars(number.data(), number.data() + number.size(), file);
+        if (visit(file)) { break; }
     }
-    pollfd state{file, 0, 0};
-    const bool same = std::memcmp(peer.sun_path, server.sun_path, sizeof(peer.sun_path)) == 0;
-    return same && poll(&state, 1, 0) == 0;
+    return !error;
 }
 
 }  // namespace
@@ -71,16 +86,27 @@ std::optional<Listener> find_listener(const SocketName& name) {
     if (!somebody_listens(name.path)) { return std::nullopt; }
     struct stat file{};
     if (stat(name.path.c_str(), &file) != 0) { return Listener{}; }
-    return Listener{file.st_ino, file.st_ctim.tv_sec * 1'000'000'000LL + file.st_ctim.tv_nsec};
+    return Listener{file.st_ino, file.st_mtim.tv_sec * 1'000'000'000LL + file.st_mtim.tv_nsec};
 }
 
-bool is_connected_to(const SocketName& name) {
-    const auto server = address_of(name);
-    std::error_code none;
-    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd", none)) {
-        if (is_connection(std::atoi(entry.path().filename().c_str()), server)) { return true; }
-    }
-    return false;
+std::vector<std::uint64_t> connections() {
+    std::vector<std::uint64_t> all;
+    each_file([&](int file) {
+        if (const auto one = connection_of(file); one != 0) { all.push_back(one); }
+        return false;
+    });
+    return all;
+}
+
+bool is_connected(std::uint64_t connection) {
+    bool is = false;
+    const bool known = each_file([&](int file) {
+        if (connection_of(file) != connection) { return false; }
+        pollfd state{file, 0, 0};
+        is = poll(&state, 1, 0) == 0;
+        return true;
+    });
+    return is || !known;
 }
 
 }  // namespace peerlane::dataplane

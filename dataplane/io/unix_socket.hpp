@@ -1,11 +1,12 @@
-// Who listens at a Unix socket, and whether this process is connected to it: asked of the system, without a word to
-// whoever is there.
+// Who listens at a Unix socket, and which connections this process has: asked of the system, without a word to whoever
+// is there.
 #pragma once
 
 #include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace peerlane::dataplane {
 
@@ -17,14 +18,18 @@ struct SocketName {
 /// Differs between two sockets that have one name after another.
 struct Listener {
     std::uint64_t inode = 0;
-    std::int64_t since = 0;  // ns; of a file
+    std::int64_t since = 0;  // ns; when a file was made
     auto operator<=>(const Listener&) const = default;
 };
 
 /// Who listens there, if somebody does.
 std::optional<Listener> find_listener(const SocketName& name);
 
-/// Whether a file of this process is a connection to that server, which the server has not closed; accepted or not.
-bool is_connected_to(const SocketName& name);
+/// The inodes of this process's ends of connections that it has made to Unix sockets.
+std::vector<std::uint64_t> connections();
+
+/// Whether this is one of them still, and the server has not closed it; it need not have accepted it. True where the
+/// system does not say.
+bool is_connected(std::uint64_t connection);
 
 }  // namespace peerlane::dataplane

@@ -18,17 +18,22 @@ inline bool device_vouches(const rte_mbuf& mbuf) noexcept {
     return (mbuf.ol_flags & kVerdict) == RTE_MBUF_F_RX_IP_CKSUM_GOOD && (mbuf.packet_type & RTE_PTYPE_TUNNEL_MASK) == 0;
 }
 
-/// The outer tag is not in the frame but in vlan_tci.
+/// Not all tags are in the frame: the outer one is in vlan_tci, if it is not lost_tags().
 inline bool is_stripped(const rte_mbuf& mbuf) noexcept {
-    return (mbuf.ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0;
+    return (mbuf.ol_flags & (RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_QINQ_STRIPPED)) != 0;
+}
+/// The device took off two tags, or the outer one as the outer of two. Nobody asked it, and drivers differ in what they
+/// say of it.
+inline bool lost_tags(const rte_mbuf& mbuf) noexcept {
+    return (mbuf.ol_flags & RTE_MBUF_F_RX_QINQ_STRIPPED) != 0;
 }
 
 /// The outer tag back where it was. Which TPID it had no device says: `service_tpid` before another tag, else 0x8100.
-/// False: there is no room for it.
+/// False: there is no room for it, or it is lost.
 [[gnu::noinline, gnu::cold]] inline bool put_back_tag(rte_mbuf& mbuf, std::uint16_t service_tpid) noexcept {
     constexpr unsigned kMacs = 12;
     constexpr std::uint16_t kTag = sizeof(ether::Tag);
-    if (mbuf.data_len < sizeof(ether::Header)) { return false; }
+    if (mbuf.data_len < sizeof(ether::Header) || lost_tags(mbuf)) { return false; }
     auto* frame = reinterpret_cast<std::uint8_t*>(rte_pktmbuf_prepend(&mbuf, kTag));
     if (frame == nullptr) { return false; }
     mbuf.ol_flags &= ~(RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED);

@@ -69,7 +69,7 @@ enum class Charge : std::uint8_t { port, circuit };
     X(sequence_not_reserved, circuit, "the next sequence numbers are not on disk yet")                                  \
     X(no_lane, port, "what the edge made itself met a worker without a lane of the tunnel")                             \
     /* our own limits */                                                                                                \
-    X(no_headroom, port, "no room in the buffer before the packet for its encapsulation")                               \
+    X(no_headroom, port, "no room in the buffer before the packet for its encapsulation or its outer tag")                               \
     X(no_tailroom, port, "no room in the buffer behind the packet for padding and ICV")                                 \
     X(handover_full, port, "the worker that has the SA takes no more")                                                  \
     X(punt_full, port, "local delivery takes no more")                                                                  \

@@ -17,9 +17,9 @@ namespace peerlane::dataplane {
 /// Octets a stage may write before the inner packet: one tunnel header with what aligns it.
 inline constexpr unsigned kHeadroom = sizeof(TunnelHeader);
 static_assert(
-    kSealedHeadroom <= RTE_PKTMBUF_HEADROOM + sizeof(ether::Header) + sizeof(ether::Tag),
+    kSealedHeadroom <= RTE_PKTMBUF_HEADROOM + sizeof(ether::Header),
     "ESP and IV + IPv6 + GRE with key and, as a whole template, Ethernet + IPv6 + UDP fit before a packet that "
-    "came with one tag");
+    "came with one tag, and that beside it");
 
 /// One way out, as this stage sees it.
 struct WayOut {

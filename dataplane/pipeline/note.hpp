@@ -8,6 +8,7 @@
 #include <new>
 
 #include "dataplane/pipeline/worker.hpp"
+#include "lib/net/headers.hpp"
 #include "lib/table/tunnel_table.hpp"
 
 namespace peerlane::dataplane {
@@ -31,7 +32,7 @@ struct Note {
 };
 /// Octets at the start of a buffer that a packet with a note leaves free.
 inline constexpr unsigned kNoteRoom = sizeof(Note);
-static_assert(kNoteRoom <= RTE_PKTMBUF_HEADROOM);
+static_assert(kNoteRoom <= RTE_PKTMBUF_HEADROOM - sizeof(ether::Tag));  // which is put back before
 
 inline Note& note_of(const rte_mbuf* mbuf) noexcept {
     return *std::launder(reinterpret_cast<Note*>(mbuf->buf_addr));

@@ -80,7 +80,7 @@ template <bool kStrips>
             type = outer.type.get();
         }
         unsigned inner_vid = 0;
-        bool bad = bad_vid(tci);
+        bool bad = bad_vid(tci) || (kStrips && lost_tags(*mbuf));
         if (type == ether::kVlan) {
             if (length < header + kTag) [[unlikely]] {
                 burst.end(slot, Fate::runt);

@@ -101,7 +101,11 @@ template <bool kVouched>
     for (std::uint32_t slot = 0; slot < burst.count; ++slot) {
         rte_mbuf& mbuf = *burst.mbuf[slot];
         if (make_whole(snapshot, burst, slot)) { continue; }
-        rte_pktmbuf_trim(&mbuf, mbuf.data_len);
+        rte_pktmbuf_free(mbuf.next);
+        mbuf.next = nullptr;
+        mbuf.nb_segs = 1;
+        mbuf.data_len = 0;
+        mbuf.pkt_len = 0;
     }
 }
 

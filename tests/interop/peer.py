@@ -70,6 +70,7 @@ class Peer:
     def power_on(self):
         """Returns at once; `run` waits until it has booted."""
         (self.directory / "ready").unlink(missing_ok=True)
+        assert PRELOADED.exists(), f"there is no {PRELOADED}: build all"
         kernel = ["env", f"LD_PRELOAD={PRELOADED}",
                   "linux.uml", f"mem={self.memory}", "rootfstype=hostfs", "rootflags=/", "ro", "quiet",
                   "nohz=off",  # and an idle kernel sleeps through an interrupt until its next tick

@@ -1,5 +1,5 @@
 // Between User-Mode Linux and ptrace(2). It knows 2696 octets of a process's vector registers, and the system does not
-// take fewer than the processor has: 11008 with AMX. Those that it does not know stay as they are.
+// take fewer than the processor has: 11008 with AMX. Those that it does not know stay as they are, or as they began.
 #include <dlfcn.h>
 #include <elf.h>
 #include <linux/ptrace.h>

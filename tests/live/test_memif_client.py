@@ -17,6 +17,7 @@ from testpmd import Testpmd  # noqa: E402
 DEATHS = 3         # of testpmd
 MANY_DEATHS = 24   # of a server that is quick to start
 MESSAGES = 5       # of a client until it is connected: INIT, ADD_REGION, two ADD_RINGs, CONNECT
+LISTENS = "00010000"
 STILL = 6          # seconds, more than the edge leaves a server that has hung up on it
 
 
@@ -68,7 +69,7 @@ class Still(Testpmd):
         self.stopped = False
 
     def started(self):
-        if not self.stopped and Path("/proc/net/unix").read_text(encoding="ascii").count(f"@{self.directory}") == 2:
+        if not self.stopped and self.listening() == 2:
             self.stopped = True
             self.process.send_signal(signal.SIGSTOP)
             self.edge.__enter__()
@@ -76,8 +77,13 @@ class Still(Testpmd):
                 time.sleep(wait)
                 wait_until("the edge waits", lambda: {port["link_reason"] for port in self.edge.show("ports").values()}
                            == {"the server does not answer"})
+            assert "opened again" not in self.edge.log(), self.edge.log()
             self.process.send_signal(signal.SIGCONT)
         return super().started()
+
+    def listening(self):
+        with open("/proc/net/unix", encoding="utf-8", errors="replace") as sockets:
+            return sum(f" {LISTENS} " in line and f"@{self.directory}" in line for line in sockets)
 
 
 def a_testpmd_that_stands_still(program, directory):

@@ -2,6 +2,7 @@
 // with PEERLANE_TAGS_BESIDE set, and expect the same of everything.
 #pragma once
 
+#include <gtest/gtest.h>
 #include <rte_mbuf.h>
 
 #include <cstdlib>
@@ -16,6 +17,14 @@ inline bool tags_are_beside() {
     return are;
 }
 
+/// Fails a program that was to take off tags and did not.
+class TagsTaken : public testing::Environment {
+  public:
+    void TearDown() override { EXPECT_EQ(count != 0, tags_are_beside()); }
+    static inline unsigned count = 0;
+};
+inline const auto* const tags_taken = testing::AddGlobalTestEnvironment(new TagsTaken);
+
 /// As Linux does; 0x9100 it does not know.
 inline void take_off_tag(rte_mbuf& mbuf) {
     constexpr unsigned kMacs = 12;
@@ -27,6 +36,7 @@ inline void take_off_tag(rte_mbuf& mbuf) {
     mbuf.ol_flags |= RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
     std::memmove(frame + sizeof(ether::Tag), frame, kMacs);
     rte_pktmbuf_adj(&mbuf, sizeof(ether::Tag));
+    ++TagsTaken::count;
 }
 
 }  // namespace peerlane::test

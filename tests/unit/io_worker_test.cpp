@@ -270,6 +270,40 @@ TEST_F(Workers, ATagThatTheDeviceTookOffIsReadBesideTheFrame) {
     expect_conservation();
 }
 
+TEST_F(Workers, AFrameThatHasLostBothTagsIsNobodys) {
+    start(1);
+    setups[0].inlets[kAccess].strips = true;
+    auto one = frame();
+    one.erase(one.begin() + 12, one.begin() + 16);
+    auto none = frame();
+    none.erase(none.begin() + 12, none.begin() + 20);
+    constexpr auto kBoth = RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_QINQ;
+    ASSERT_EQ(feed(one, 2, RTE_MBUF_F_RX_QINQ_STRIPPED) + feed(none, 3, kBoth | RTE_MBUF_F_RX_QINQ_STRIPPED), 5U);
+    poll(0);
+    EXPECT_EQ(take_all(), 0U);
+    EXPECT_EQ(dropped(Fate::bad_tag), 5U);
+    expect_conservation();
+}
+
+/// In two segments, the first without room for the tag that was taken off.
+TEST_F(Workers, ATaggedFrameOnTheCoreIsNoTunnelsIfItsTagIsGone) {
+    start(1);
+    setups[0].inlets[kCore].strips = true;
+    auto* first = rte_pktmbuf_alloc(pool);
+    auto* second = rte_pktmbuf_alloc(pool);
+    ASSERT_TRUE(first != nullptr && second != nullptr);
+    const auto octets = frame();
+    first->data_off = 0;
+    std::memcpy(rte_pktmbuf_append(first, 14), octets.data(), 14);
+    std::memcpy(rte_pktmbuf_append(second, 40), octets.data() + 14, 30);
+    ASSERT_EQ(rte_pktmbuf_chain(first, second), 0);
+    first->ol_flags |= RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
+    ASSERT_EQ(rte_ring_enqueue(ports[kCore].in, first), 0);
+    poll(0);
+    EXPECT_EQ(dropped(Fate::runt), 1U);
+    EXPECT_EQ(sum(kCore, &PortCounters::dropped), 1U);
+}
+
 TEST_F(Workers, ATagIsPutBackAsItWas) {
     start(1);
     auto* packet = rte_pktmbuf_alloc(pool);
