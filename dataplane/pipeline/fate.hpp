@@ -18,7 +18,7 @@ enum class Charge : std::uint8_t { port, circuit };
     X(runt, port, "the frame is too short for its Ethernet header and tags")                                            \
     X(chained, port, "the packet spans several buffers and cannot be made one")                                         \
     X(not_for_us, port, "the destination MAC or the outer destination address is somebody else's")                      \
-    X(bad_tag, port, "three tags, an inner tag that is not 0x8100, or VID 0 or 4095")                                   \
+    X(bad_tag, port, "three tags, an inner tag that is not 0x8100, VID 0 or 4095; tags that a NIC lost")                \
     X(unknown_vlan, port, "no peering has these tags on this port")                                                     \
     X(multicast, circuit, "a group MAC, or a multicast or broadcast IP destination")                                    \
     /* the customer's packet, either way */                                                                             \

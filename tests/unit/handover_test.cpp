@@ -264,6 +264,18 @@ TEST_F(Handover, OnlyWhatMust) {
     expect_conservation(32);
 }
 
+TEST_F(Handover, NoRoomForTheTag) {
+    start(1);
+    setups[1].inlets[kAccess].strips = true;
+    ASSERT_EQ(rte_ring_enqueue(wires[kAccess].in[1], test::crowded(pool, up())), 0);
+    poll(1);
+    EXPECT_EQ(drops(1, Fate::no_headroom), 1U);
+    EXPECT_EQ(count(1, kAccess, &PortCounters::received), 1U);
+    poll(0);
+    EXPECT_TRUE(take(kCore).empty());
+    expect_conservation(1);
+}
+
 TEST_F(Handover, TwoLanesNeedNone) {
     start(2);
     for (unsigned i = 0; i < 64; ++i) { ASSERT_TRUE(feed(kAccess, i % 2, up(i))); }

@@ -176,7 +176,7 @@ TEST_P(AReconnection, IsDueAtOnceWhenTheLinkWasUp) {
     EXPECT_TRUE(due());
 }
 
-/// Another port of the same server, and one of another file.
+/// Of another port of the same server.
 TEST_P(AReconnection, DoesNotTakeAnothersConnectionForItsOwn) {
     const auto server = listen();
     const auto others = connect();

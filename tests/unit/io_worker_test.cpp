@@ -65,6 +65,14 @@ std::vector<std::uint8_t> frame() {
     return octets;
 }
 
+/// As a device hands it over that has taken off so many tags.
+std::vector<std::uint8_t> frame_without(unsigned tags) {
+    auto octets = frame();
+    octets.erase(octets.begin() + 12, octets.begin() + 12 + 4 * tags);
+    return octets;
+}
+constexpr auto kStripped = RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
+
 /// A port whose wire is two rings.
 struct RingPort {
     rte_ring* in;
@@ -180,6 +188,14 @@ class Workers : public testing::Test {
                                                              sum(kAccess, &PortCounters::punted));
         EXPECT_EQ(sum(kAccess, &PortCounters::sent), sum(kCore, &PortCounters::transmitted));
     }
+    /// Of what was fed, so many are sent and so many dropped for this reason.
+    void expect_outcome(unsigned sent, Fate why, unsigned drops) {
+        const auto before = dropped(why);
+        poll(0);
+        EXPECT_EQ(take_all(), sent);
+        EXPECT_EQ(dropped(why) - before, drops) << kDropReason[reason_index(why)].name;
+        expect_conservation();
+    }
     void poll(unsigned index) {
         workers[index]->snapshot = snapshot.get();
         while (poll_inlets(*workers[index], setups[index], clock) != 0) {}
@@ -252,37 +268,23 @@ TEST_F(Workers, ADevicesWordIsTakenForAChecksumOnlyWhereItVerifiesThem) {
 
 TEST_F(Workers, ATagThatTheDeviceTookOffIsReadBesideTheFrame) {
     start(1);
-    auto stripped = frame();
-    stripped.erase(stripped.begin() + 12, stripped.begin() + 16);
-    constexpr auto kStripped = RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
+    const auto stripped = frame_without(1);
     setups[0].inlets[kAccess].strips = true;
     ASSERT_EQ(feed(stripped, 5, kStripped) + feed(7) + feed(stripped, 2), 14U);
-    poll(0);
-    EXPECT_EQ(take_all(), 12U);
     // What comes without its tag and without a word of it is one VLAN short.
-    EXPECT_EQ(dropped(Fate::unknown_vlan), 2U);
+    expect_outcome(12, Fate::unknown_vlan, 2);
     // Of a device that does not strip the flag is somebody else's, from before.
     setups[0].inlets[kAccess].strips = false;
     ASSERT_EQ(feed(frame(), 3, kStripped) + feed(stripped, 4, kStripped), 7U);
-    poll(0);
-    EXPECT_EQ(take_all(), 3U);
-    EXPECT_EQ(dropped(Fate::unknown_vlan), 6U);
-    expect_conservation();
+    expect_outcome(3, Fate::unknown_vlan, 4);
 }
 
 TEST_F(Workers, AFrameThatHasLostBothTagsIsNobodys) {
     start(1);
     setups[0].inlets[kAccess].strips = true;
-    auto one = frame();
-    one.erase(one.begin() + 12, one.begin() + 16);
-    auto none = frame();
-    none.erase(none.begin() + 12, none.begin() + 20);
-    constexpr auto kBoth = RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_QINQ;
-    ASSERT_EQ(feed(one, 2, RTE_MBUF_F_RX_QINQ_STRIPPED) + feed(none, 3, kBoth | RTE_MBUF_F_RX_QINQ_STRIPPED), 5U);
-    poll(0);
-    EXPECT_EQ(take_all(), 0U);
-    EXPECT_EQ(dropped(Fate::bad_tag), 5U);
-    expect_conservation();
+    constexpr auto kLost = RTE_MBUF_F_RX_QINQ_STRIPPED;
+    ASSERT_EQ(feed(frame_without(1), 2, kLost) + feed(frame_without(2), 3, kStripped | kLost), 5U);
+    expect_outcome(0, Fate::bad_tag, 5);
 }
 
 /// In two segments, the first without room for the tag that was taken off.
@@ -297,7 +299,7 @@ TEST_F(Workers, ATaggedFrameOnTheCoreIsNoTunnelsIfItsTagIsGone) {
     std::memcpy(rte_pktmbuf_append(first, 14), octets.data(), 14);
     std::memcpy(rte_pktmbuf_append(second, 40), octets.data() + 14, 30);
     ASSERT_EQ(rte_pktmbuf_chain(first, second), 0);
-    first->ol_flags |= RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
+    first->ol_flags |= kStripped;
     ASSERT_EQ(rte_ring_enqueue(ports[kCore].in, first), 0);
     poll(0);
     EXPECT_EQ(dropped(Fate::runt), 1U);
@@ -314,7 +316,7 @@ TEST_F(Workers, ATagIsPutBackAsItWas) {
         octets.erase(octets.begin() + 12, octets.begin() + 16);
         std::memcpy(rte_pktmbuf_append(packet, static_cast<std::uint16_t>(octets.size())), octets.data(),
                     octets.size());
-        packet->ol_flags = RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
+        packet->ol_flags = kStripped;
         EXPECT_TRUE(put_back_tag(*packet, tpid));
         EXPECT_EQ(packet->ol_flags, 0U);
         EXPECT_EQ(packet->data_len, packet->pkt_len);

@@ -282,15 +282,7 @@ TEST_F(Limits, NoRoomForTheTag) {
     start();
     setups[0].inlets[kAccess].strips = true;
     for (const auto& packet : {from_router(up(1)), from_router(question())}) {
-        auto octets = packet.octets();
-        auto* mbuf = rte_pktmbuf_alloc(pool);
-        ASSERT_NE(mbuf, nullptr);
-        mbuf->data_off = 0;
-        mbuf->vlan_tci = 100;
-        mbuf->ol_flags |= RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED;
-        octets.erase(octets.begin() + 12, octets.begin() + 16);
-        std::memcpy(rte_pktmbuf_append(mbuf, static_cast<std::uint16_t>(octets.size())), octets.data(), octets.size());
-        ASSERT_EQ(rte_ring_enqueue(wires[kAccess].in[0], mbuf), 0);
+        ASSERT_EQ(rte_ring_enqueue(wires[kAccess].in[0], peerlane::test::crowded(pool, packet.octets())), 0);
         ++fed;
     }
     settle_all();
