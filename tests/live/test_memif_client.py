@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The edge as a memif client: a server that dies, refuses, or says nothing; the edge connects to the next by itself."""
 
+import os
 import signal
 import sys
 import time
@@ -72,6 +73,7 @@ class Still(Testpmd):
         if not self.stopped and self.listening() == 2:
             self.stopped = True
             self.process.send_signal(signal.SIGSTOP)
+            os.waitpid(self.process.pid, os.WUNTRACED)  # until it stands; its threads run on meanwhile
             self.edge.__enter__()
             for wait in (0, STILL):
                 time.sleep(wait)
