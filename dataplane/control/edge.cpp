@@ -94,7 +94,7 @@ std::vector<std::optional<Tap>> make_taps(const config::Model& model, const Port
         const auto& port = model.ports[i];
         if (port.tap.empty()) { continue; }
         const unsigned tags = port.role == config::Role::access ? 8 : 0;
-        taps[i].emplace(port.tap, ports.all()[i].mac, port.mtu + tags, "port " + port.name);
+        taps[i].emplace(TapSetup{port.tap, ports.all()[i].mac, port.mtu + tags, "port " + port.name});
     }
     return taps;
 }

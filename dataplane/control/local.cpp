@@ -66,7 +66,9 @@ void LocalDelivery::serve(const Snapshot& snapshot, const std::vector<bool>& up,
         rte_ring_dequeue_burst(rings_.to_control(), reinterpret_cast<void**>(packets.data()), kAtOnce, nullptr);
     for (unsigned i = 0; i < count; ++i) { take(snapshot, packets[i], now); }
     for (std::size_t port = 0; port < taps_.size(); ++port) {
-        if (taps_[port]) { read_tap(snapshot, static_cast<std::uint8_t>(port)); }
+        if (!taps_[port]) { continue; }
+        taps_[port]->mend(now);
+        read_tap(snapshot, static_cast<std::uint8_t>(port));
     }
     if (now - ticked_ < kTick && ticked_ != 0) { return; }
     ticked_ = now;

@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "dataplane/io/failure.hpp"
+#include "dataplane/io/log.hpp"
 
 namespace peerlane::dataplane {
 namespace {
@@ -47,34 +48,58 @@ bool set_up(int file, const std::string& name, const Mac& mac, unsigned mtu) {
 
 }  // namespace
 
-Tap::Tap(const std::string& name, const Mac& mac, unsigned mtu, const std::string& where)
-    : file_(open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC)) {
-    const auto wrong = "tap `" + name + "` cannot be made: ";
+Tap::Tap(TapSetup setup) : setup_(std::move(setup)) {
+    make();
+}
+
+void Tap::make() {
+    const auto wrong = "tap `" + setup_.name + "` cannot be made: ";
+    file_ = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
     if (file_ < 0) {
-        throw Failure(where, wrong + "/dev/net/tun: " + std::strerror(errno),
+        throw Failure(setup_.where, wrong + "/dev/net/tun: " + std::strerror(errno),
                       "modprobe tun, and let the process open it; or leave `tap` out");
     }
-    if (set_up(file_, name, mac, mtu)) { return; }
+    if (set_up(file_, setup_.name, setup_.mac, setup_.mtu)) { return; }
     const int error = errno;
-    close(file_);
-    throw Failure(where, wrong + std::strerror(error),
+    close();
+    throw Failure(setup_.where, wrong + std::strerror(error),
                   error == EBUSY ? "another process has an interface of that name: choose another, or end that process"
                   : error == EPERM
                       ? "run as root, or AmbientCapabilities=CAP_NET_ADMIN in the unit file; or leave `tap` out"
                       : "choose a name of at most 15 characters that no other interface has");
 }
 
-Tap::~Tap() {
-    if (file_ >= 0) { close(file_); }
+void Tap::close() noexcept {
+    if (file_ >= 0) { ::close(file_); }
+    file_ = -1;
 }
 
 bool Tap::deliver(std::span<const std::uint8_t> frame) noexcept {
     return ::write(file_, frame.data(), frame.size()) == static_cast<ssize_t>(frame.size());
 }
 
-unsigned Tap::next(std::span<std::uint8_t> room) noexcept {
+unsigned Tap::next(std::span<std::uint8_t> room) {
     const auto got = ::read(file_, room.data(), room.size());
+    if (got < 0 && errno == EBADFD) {  // its interface was removed
+        log("{}: tap `{}` is gone", setup_.where, setup_.name);
+        close();
+    }
     return got > 0 ? static_cast<unsigned>(got) : 0;
+}
+
+void Tap::mend(Nanoseconds now) {
+    if (file_ >= 0 || now - tried_ < kRetry) { return; }
+    tried_ = now;
+    try {
+        make();
+    } catch (const Failure& failure) {
+        const std::string said = failure.what();
+        if (said != refusal_) { log("{}", said); }
+        refusal_ = said;
+        return;
+    }
+    refusal_.clear();
+    log("{}: tap `{}` is made again", setup_.where, setup_.name);
 }
 
 }  // namespace peerlane::dataplane

@@ -6,6 +6,9 @@ import socket
 import subprocess
 import time
 
+from scapy.layers.inet import IP, TCP
+from scapy.layers.l2 import Ether
+
 from edge import CUSTOMERS, Edge, check_conservation, configuration, main, wait_until
 from traffic import from_cloud, from_customer, to_access, to_core
 from links import Wire, make_links, own_namespace
@@ -145,6 +148,27 @@ def a_tap_is_made_again(program, directory):
         edge.end()
 
 
+def a_tap_for_local_delivery_is_made_again(program, directory):
+    make_links(("g0", "g1"), ("h0", "h1"))
+    model = configuration(directory, "net_af_packet0,iface=g0", "net_af_packet1,iface=h0")
+    model["ports"]["core0"]["tap"] = "pl-core0"
+    with Edge(program, directory, model) as edge:
+        cloud_side = Wire("h1")
+        for number in range(1, 4):
+            frame = bytes(Ether(dst="02:00:00:00:00:c0", src="02:00:00:00:00:fe") /
+                          IP(src="192.0.2.254", dst="192.0.2.1") / TCP(sport=number, dport=179))
+            index, system = index_of("pl-core0"), Wire("pl-core0")
+            cloud_side.send(frame)
+            assert system.receive() == frame
+            system.socket.close()
+            ip("link", "del", "pl-core0")
+            wait_until("another tap", lambda: index_of("pl-core0") not in (0, index))
+            wait_until("its end is said", lambda: edge.log().count("core0: tap `pl-core0` is made again") == number)
+        assert edge.log().count("core0: tap `pl-core0` is gone") == 3, edge.log()
+        edge.end()
+
+
 own_namespace()
 main(a_link_that_goes_down_and_comes_back, an_interface_that_goes_away_and_comes_back,
-     an_end_while_an_interface_is_away, a_tap_is_made_again, what_packet_sockets_carry)
+     an_end_while_an_interface_is_away, a_tap_is_made_again, a_tap_for_local_delivery_is_made_again,
+     what_packet_sockets_carry)
