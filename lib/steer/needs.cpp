@@ -98,10 +98,13 @@ bool program(std::vector<Problem>& found, const std::string& interface) {
     return true;
 }
 
-void tags(std::vector<Problem>& found, const std::string& interface) {
+/// Some drivers stop it by themselves when a program is attached.
+void tags(std::vector<Problem>& found, const std::string& interface, bool access) {
     const auto offload = tag_offload(interface);
     if (!offload.customer && !offload.service) { return; }
-    found.push_back({false, "interface " + interface + " takes VLAN tags out of received frames before XDP sees them",
+    found.push_back({false,
+                     "interface " + interface + " takes VLAN tags out of received frames before XDP sees them: " +
+                         (access ? "none would be a peering's" : "those of other VLANs would count as untagged"),
                      "ethtool -K " + interface +
                          " rxvlan off rx-vlan-stag-hw-parse off; for veth also, at its other "
                          "end, txvlan off tx-vlan-stag-hw-insert off"});
@@ -131,7 +134,7 @@ std::vector<Problem> steering_needs(const std::string& interface, bool access, s
     capabilities(found);
     kernel(found);
     if (!program(found, interface)) { return found; }
-    if (access) { tags(found, interface); }
+    tags(found, interface, access);
     for (auto& one : shared_addresses(interface, addresses)) { found.push_back(std::move(one)); }
     return found;
 }
