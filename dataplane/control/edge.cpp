@@ -18,6 +18,7 @@
 #include "dataplane/control/findings.hpp"
 #include "dataplane/control/local.hpp"
 #include "dataplane/control/neighbours_view.hpp"
+#include "dataplane/control/port_setup.hpp"
 #include "dataplane/control/server.hpp"
 #include "dataplane/control/steering_json.hpp"
 #include "dataplane/io/failure.hpp"
@@ -63,11 +64,7 @@ class Signals {
 
 std::vector<PortSetup> port_setups(const config::Model& model) {
     std::vector<PortSetup> setups;
-    for (const auto& port : model.ports) {
-        const unsigned tags = port.role == config::Role::access ? 2 : 0;
-        setups.push_back(
-            {port.name, parse_device(port.device, "port " + port.name), port.mtu, tags, port.mac, port.steering});
-    }
+    for (const auto& port : model.ports) { setups.push_back(port_setup(port)); }
     return setups;
 }
 
@@ -232,7 +229,8 @@ class Edge {
                     [this] { return neighbours_json(configuration_.snapshot(), local_.neighbours(), clock_.now()); },
                     [this] { return reload(); }} {
         local_.adopt(configuration_.snapshot(), clock_.now());
-        log("{}", setup_.memory.note);
+        const auto& remedy = setup_.memory.remedy;
+        log("{}{}", setup_.memory.note, remedy.empty() ? "" : "; for speed: " + remedy);
         watch_.tick(clock_.now());
         log_start(model);
     }

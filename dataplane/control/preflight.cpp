@@ -2,18 +2,22 @@
 
 #include <fmt/format.h>
 #include <net/if.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
+#include <string_view>
 
 #include "config/derive.hpp"
+#include "dataplane/control/port_setup.hpp"
 #include "dataplane/control/preflight_cores.hpp"
 #include "dataplane/control/sa_upkeep.hpp"
 #include "dataplane/io/device.hpp"
 #include "dataplane/io/failure.hpp"
+#include "dataplane/io/memory_plan.hpp"
+#include "dataplane/io/port.hpp"
 #include "dataplane/io/socket_device.hpp"
 #include "dataplane/io/steering.hpp"
 #include "dataplane/tables/compile_parts.hpp"
@@ -35,18 +39,7 @@ constexpr Capability kNetAdmin{12, "CAP_NET_ADMIN"};
 constexpr Capability kNetRaw{13, "CAP_NET_RAW"};
 constexpr Capability kIpcLock{14, "CAP_IPC_LOCK"};
 constexpr Capability kSysAdmin{21, "CAP_SYS_ADMIN"};
-
-std::string first_line(const fs::path& file) {
-    std::ifstream in(file);
-    std::string line;
-    std::getline(in, line);
-    return line;
-}
-
-std::uint64_t number(const fs::path& file) {
-    const auto text = first_line(file);
-    return text.empty() ? 0 : std::strtoull(text.c_str(), nullptr, 10);
-}
+constexpr std::uint64_t kUnlimited = ~std::uint64_t{0};
 
 class Preflight {
   public:
@@ -74,20 +67,17 @@ class Preflight {
         needs_.push_back({state, std::move(what), std::move(remedy)});
     }
 
+    /// What `run` will do; ports without a device are left to device().
     void hugepages() {
-        std::uint64_t free_megabytes = 0;
-        std::error_code none;
-        for (const auto& size : fs::directory_iterator(root_ + "/sys/kernel/mm/hugepages", none)) {
-            // hugepages-2048kB
-            const auto name = size.path().filename().string();
-            const auto kilobytes = std::strtoull(name.c_str() + name.find('-') + 1, nullptr, 10);
-            free_megabytes += number(size.path() / "free_hugepages") * kilobytes / 1024;
+        std::vector<PortSetup> setups;
+        for (const auto& port : model_.ports) {
+            try {
+                setups.push_back(port_setup(port));
+            } catch (const Failure&) { continue; }
         }
-        constexpr std::uint64_t kWanted = 256;
-        if (free_megabytes >= kWanted) { return add(State::met, fmt::format("hugepages: {} MB free", free_megabytes)); }
-        add(State::degraded,
-            fmt::format("hugepages: {} MB free; ordinary memory will be used, more slowly", free_megabytes),
-            "sysctl -w vm.nr_hugepages=512");
+        const auto plan =
+            plan_memory(Ports::megabytes(setups, model_.edge.workers), root_.empty() ? fs::path("/") : fs::path(root_));
+        add(plan.hugepages ? State::met : State::degraded, plan.note, plan.remedy);
     }
 
     std::uint64_t effective_capabilities() const {
@@ -98,10 +88,32 @@ class Preflight {
         return 0;
     }
 
+    /// Octets that this process may lock.
+    std::uint64_t may_lock() const {
+        if ((capabilities_ >> kIpcLock.bit & 1U) != 0) { return kUnlimited; }
+        constexpr std::string_view kName = "Max locked memory";
+        std::ifstream limits(root_ + "/proc/self/limits");
+        for (std::string line; std::getline(limits, line);) {
+            if (!line.starts_with(kName)) { continue; }
+            std::istringstream rest(line.substr(kName.size()));
+            std::uint64_t octets = 0;
+            return rest >> octets ? octets : kUnlimited;  // "unlimited"
+        }
+        return 0;
+    }
+
     void capability(const config::Port& port, Capability wanted) {
         if ((capabilities_ >> wanted.bit & 1U) != 0) { return; }
         add(State::missing, fmt::format("port {}: {} is needed for {}", port.name, wanted.name, port.device),
             fmt::format("run as root, or AmbientCapabilities={} in the unit file", wanted.name));
+    }
+
+    /// Buffers that a device is to reach are locked memory.
+    void locking(const config::Port& port) {
+        if (may_lock() == kUnlimited) { return; }
+        add(State::missing,
+            fmt::format("port {}: CAP_IPC_LOCK is needed for {}, or no limit of locked memory", port.name, port.device),
+            "run as root, or LimitMEMLOCK=infinity in the unit file");
     }
 
     void device(const config::Port& port) {
@@ -119,7 +131,7 @@ class Preflight {
         if (packet || (xdp && !steered)) { capability(port, kNetRaw); }
         if (packet || tap || (xdp && !steered)) { capability(port, kNetAdmin); }
         if (xdp && !steered) {
-            capability(port, kIpcLock);
+            locking(port);
             capability(port, kSysAdmin);  // of which CAP_BPF is a part
         }
         if (packet || (xdp && !steered)) { interface(port, argument(port.device, "iface")); }
@@ -187,7 +199,7 @@ class Preflight {
         if (driver == "vfio-pci") { group(port, address); }
         if (driver.find("uio") != std::string::npos) { uio(port, driver); }
         if (driver.starts_with("mlx")) { capability(port, kNetRaw); }
-        capability(port, kIpcLock);
+        locking(port);
         if (needs_.size() == before) { add(State::met, fmt::format("port {}: {} ({})", port.name, address, driver)); }
     }
 
@@ -251,14 +263,9 @@ class Preflight {
         const auto keys = keys_in_use();
         octets += ipsec::locked_octets(2 * keys);  // old and new, while keys are changed
         if (octets == 0) { return; }
-        rlimit limit{};
-        getrlimit(RLIMIT_MEMLOCK, &limit);
-        const bool unlimited = (capabilities_ >> kIpcLock.bit & 1U) != 0 || limit.rlim_cur == RLIM_INFINITY;
-        if (unlimited || limit.rlim_cur >= octets) {
-            return add(State::met, fmt::format("locked memory: {} kB", octets / 1024));
-        }
+        if (may_lock() >= octets) { return add(State::met, fmt::format("locked memory: {} kB", octets / 1024)); }
         add(State::missing,
-            fmt::format("locked memory: {} kB are needed, {} kB are allowed", octets / 1024, limit.rlim_cur / 1024),
+            fmt::format("locked memory: {} kB are needed, {} kB are allowed", octets / 1024, may_lock() / 1024),
             "LimitMEMLOCK=infinity in the unit file, or ulimit -l unlimited");
     }
 

@@ -57,11 +57,13 @@ MemoryPlan plan_memory(std::size_t megabytes, const fs::path& root) {
     const auto free =
         (fs::is_directory(by_size, ignored) ? free_by_size(by_size) : free_of_default_size(root / "proc/meminfo")) /
         1024;
-    if (free >= megabytes) { return {true, megabytes, fmt::format("packet buffers: {} MB of hugepages", megabytes)}; }
-    return {false, megabytes,
-            fmt::format("packet buffers: {} MB of ordinary memory, because {} MB of hugepages are free; for speed: "
-                        "sysctl vm.nr_hugepages={}",
-                        megabytes, free, (megabytes + 1) / 2 + 16)};
+    if (free >= megabytes) {
+        return {true, megabytes, fmt::format("packet buffers: {} MB of hugepages", megabytes), {}};
+    }
+    return {
+        false, megabytes,
+        fmt::format("packet buffers: {} MB of ordinary memory, because {} MB of hugepages are free", megabytes, free),
+        fmt::format("sysctl vm.nr_hugepages={}", (megabytes + 1) / 2 + 16)};
 }
 
 }  // namespace peerlane::dataplane

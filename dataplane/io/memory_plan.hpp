@@ -10,7 +10,8 @@ namespace peerlane::dataplane {
 struct MemoryPlan {
     bool hugepages = false;
     std::size_t megabytes = 0;
-    std::string note;  // one line for the log
+    std::string note;    // for a person
+    std::string remedy;  // "" where there are enough
 };
 
 /// `root` stands for / (tests). Reads sys/kernel/mm/hugepages, or proc/meminfo where that is missing.

@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "dataplane/control/port_setup.hpp"
+#include "dataplane/io/port.hpp"
 #include "tests/unit/own_directory.hpp"
 
 namespace peerlane::dataplane {
@@ -21,6 +23,7 @@ class Preflight : public testing::Test {
         model_.edge.state_dir = (root_ / "state").string();
         write("proc/self/status", "Name:\tx\nCapEff:\t000001ffffffffff\n");
         write("sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "512\n");
+        write("proc/self/limits", "Max locked memory         8388608              8388608              bytes\n");
         model_.edge.cores = {0};
         write("sys/devices/system/cpu/isolated", "0,2-3\n");
         write("sys/devices/system/cpu/nohz_full", "0,2-3\n");
@@ -80,7 +83,7 @@ TEST_F(Preflight, NamesEachRemedy) {
     model_.edge.cores = {100'000};
     const auto found = remedies();
     ASSERT_EQ(found.size(), 8U);
-    EXPECT_EQ(found[0], "sysctl -w vm.nr_hugepages=512");
+    EXPECT_TRUE(found[0].starts_with("sysctl vm.nr_hugepages=")) << found[0];
     EXPECT_EQ(found[1], "lspci -D lists those there are");
     EXPECT_EQ(found[2], "dpdk-devbind.py --bind=vfio-pci 0000:3b:00.1");
     EXPECT_NE(found[3].find("CAP_NET_RAW"), std::string::npos);
@@ -169,13 +172,38 @@ TEST_F(Preflight, UioIsForRoot) {
     EXPECT_EQ(remedies(), std::vector<std::string>{"bind the device to vfio-pci, which does not"});
 }
 
+TEST_F(Preflight, LockedMemoryByCapabilityOrLimit) {
+    bind("0000:3b:00.0", "vfio-pci");
+    add_port("3b:00.0");
+    write("proc/self/status", "CapEff:\t0000000000000000\n");
+    EXPECT_EQ(remedies(), std::vector<std::string>{"run as root, or LimitMEMLOCK=infinity in the unit file"});
+    write("proc/self/limits", "Max locked memory         unlimited            unlimited            bytes\n");
+    EXPECT_EQ(remedies(), std::vector<std::string>{});
+}
+
+/// As many as `run` will ask for, and one page less.
+TEST_F(Preflight, HugepagesAsTheEdgeCountsThem) {
+    add_port("net_null0");
+    add_port("net_null1");
+    model_.edge.workers = 1;
+    model_.ports[0].mtu = 9000;
+    const auto line = [&](std::size_t pages) {
+        write("sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", std::to_string(pages) + "\n");
+        return preflight(model_, allowed_, root_.string()).front();
+    };
+    const std::vector<PortSetup> setups{port_setup(model_.ports[0]), port_setup(model_.ports[1])};
+    const auto needed = (Ports::megabytes(setups, 1) + 1) / 2;
+    EXPECT_EQ(line(needed).state, Need::State::met) << line(needed).what;
+    EXPECT_EQ(line(needed - 1).state, Need::State::degraded) << line(needed - 1).what;
+}
+
 TEST_F(Preflight, SaysHowEachLineStands) {
     add_port("net_null0");
     add_port("net_af_packet0,iface=eth7");
     write("sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "0\n");
     const auto text = to_text(preflight(model_, allowed_, root_.string()));
-    for (const auto* line :
-         {"warn  hugepages: 0 MB free", "ok    port port0: net_null0", "fail  port port1: no interface `eth7`"}) {
+    for (const auto* line : {"because 0 MB of hugepages are free", "ok    port port0: net_null0",
+                             "fail  port port1: no interface `eth7`"}) {
         EXPECT_NE(text.find(line), std::string::npos) << line << '\n' << text;
     }
 }
