@@ -40,7 +40,7 @@ enum class Charge : std::uint8_t { port, circuit };
     X(outer_truncated, port, "the outer IP or GRE header runs past the frame")                                          \
     X(outer_bad_header, port, "the outer IP version, header length or total length is wrong")                           \
     X(outer_bad_checksum, port, "the outer IPv4 header checksum is wrong")                                              \
-    X(outer_fragment, port, "a fragment of the outer packet")                                                           \
+    X(outer_fragment, port, "a fragment of a tunnel's packet")                                                           \
     X(gre_bad_header, port, "GRE bits 1, 4, 5 or the version are not zero (RFC 2784, RFC 2890)")                        \
     X(gre_bad_checksum, port, "the GRE checksum is wrong")                                                              \
     X(unknown_tunnel, port, "no tunnel has these addresses and this key, or this lack of one")                          \

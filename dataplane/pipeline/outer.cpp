@@ -51,6 +51,18 @@ Fate judge_inside(const Snapshot& snapshot, Inside& inside, std::uint64_t pseudo
     return inside.protocol == ip::kUdp ? judge_udp(inside, pseudo, six) : Fate::punted;
 }
 
+/// A piece of a packet for the edge itself, `inside` what is behind the IP headers. Tunnels' packets are not put
+/// together; all else is for the system to. Of UDP only the first piece tells.
+Fate judge_fragment(const Snapshot& snapshot, const Inside& inside, bool first) noexcept {
+    constexpr std::uint16_t kPort = 4500;
+    if (inside.protocol == ip::kGre) { return Fate::outer_fragment; }
+    if (snapshot.sas.empty()) { return Fate::punted; }
+    const auto* const spi = reinterpret_cast<const Be32*>(inside.at + sizeof(Udp));
+    const bool in_udp = inside.protocol == ip::kUdp && first && inside.length >= sizeof(Udp) + sizeof(Be32) &&
+                        reinterpret_cast<const Udp*>(inside.at)->destination.get() == kPort && spi->get() != 0;
+    return inside.protocol == ip::kEsp || in_udp ? Fate::outer_fragment : Fate::punted;
+}
+
 Fate judge_outer4(const Snapshot& snapshot, const std::uint8_t* l3, unsigned left, unsigned mtu,
                   Inside& inside) noexcept {
     if (left < sizeof(Ipv4)) { return Fate::outer_truncated; }
@@ -65,15 +77,14 @@ Fate judge_outer4(const Snapshot& snapshot, const std::uint8_t* l3, unsigned lef
     if (total > mtu) { return Fate::oversize; }
     const auto destination = header.destination.get();
     if (is_multicast4(destination)) { return Fate::multicast; }
-    if (header.is_fragment()) { return Fate::outer_fragment; }
     if (!is_local(snapshot, {0, table::mapped(Ip4{destination})})) { return Fate::not_for_us; }
     inside = {header.protocol, l3 + header_length, total - header_length};
+    if (header.is_fragment()) { return judge_fragment(snapshot, inside, header.fragment_offset() == 0); }
     return judge_inside(snapshot, inside, sum_words(header.source.octets, 8), false);
 }
 
 Fate judge_outer6(const Snapshot& snapshot, const std::uint8_t* l3, unsigned left, unsigned mtu,
                   Inside& inside) noexcept {
-    constexpr std::uint8_t kFragmentHeader = 44;
     if (left < sizeof(Ipv6)) { return Fate::outer_truncated; }
     const auto& header = *reinterpret_cast<const Ipv6*>(l3);
     const unsigned total = static_cast<unsigned>(sizeof(Ipv6)) + header.payload_length.get();
@@ -86,9 +97,15 @@ Fate judge_outer6(const Snapshot& snapshot, const std::uint8_t* l3, unsigned lef
     if (total > mtu) { return Fate::oversize; }
     if (is_neighbour_discovery(header, left)) { return Fate::punted; }
     if (header.destination_high.octets[0] == 0xff) { return Fate::multicast; }
-    if (header.next_header == kFragmentHeader) { return Fate::outer_fragment; }
+    if (is_link_local(header.destination_high.get())) { return Fate::punted; }
     if (!is_local(snapshot, {header.destination_high.get(), header.destination_low.get()})) { return Fate::not_for_us; }
     inside = {header.next_header, l3 + sizeof(Ipv6), header.payload_length.get()};
+    if (inside.protocol == ip::kFragment6) {
+        if (inside.length < sizeof(Fragment6)) { return Fate::outer_truncated; }
+        const auto& piece = *reinterpret_cast<const Fragment6*>(inside.at);
+        inside = {piece.next_header, inside.at + sizeof(Fragment6), inside.length - unsigned{sizeof(Fragment6)}};
+        return judge_fragment(snapshot, inside, piece.offset() == 0);
+    }
     return judge_inside(snapshot, inside, sum_words(header.source_high.octets, 32), true);
 }
 

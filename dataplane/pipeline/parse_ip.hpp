@@ -46,6 +46,11 @@ inline bool is_neighbour_discovery(const Ipv6& header, unsigned left) noexcept {
     return type >= 133 && type <= 137;
 }
 
+/// RFC 4291 §2.5.6: never forwarded. To one of our MACs such a packet is for us.
+constexpr bool is_link_local(std::uint64_t high) noexcept {
+    return high >> 54U == 0x3fa;
+}
+
 [[gnu::noinline, gnu::cold]] inline Fate judge_ipv6(const std::uint8_t* l3, unsigned left, unsigned limit,
                                                     bool customer) noexcept {
     if (left < sizeof(Ipv6)) { return Fate::truncated; }
@@ -54,14 +59,17 @@ inline bool is_neighbour_discovery(const Ipv6& header, unsigned left) noexcept {
     if (header.version_class_flow.get() >> 28U != 6) { return Fate::bad_header; }
     if (total > left) { return Fate::truncated; }
     if (total > limit) { return Fate::oversize; }
-    const auto unusable = [](std::uint64_t high, std::uint64_t low) {
-        return high >> 56U == 0xff || high >> 54U == 0x3fa || (high == 0 && low <= 1);
+    const auto never = [](std::uint64_t high, std::uint64_t low) {
+        return high >> 56U == 0xff || (high == 0 && low <= 1);
     };
+    const auto source = header.source_high.get();
     const auto destination = header.destination_high.get();
     const bool group = destination >> 56U == 0xff;
-    const bool martian = unusable(header.source_high.get(), header.source_low.get()) ||
-                         unusable(destination, header.destination_low.get());
+    const bool from_nobody = never(source, header.source_low.get());
+    const bool martian = from_nobody || never(destination, header.destination_low.get()) || is_link_local(source) ||
+                         is_link_local(destination);
     if (customer && martian && is_neighbour_discovery(header, left)) { return Fate::punted; }
+    if (customer && !from_nobody && is_link_local(destination)) { return Fate::punted; }
     return group ? Fate::multicast : martian ? Fate::martian : Fate::live;
 }
 

@@ -85,6 +85,7 @@ inline constexpr std::uint8_t kIpv4 = 4;  // IP in IP
 inline constexpr std::uint8_t kTcp = 6;
 inline constexpr std::uint8_t kUdp = 17;
 inline constexpr std::uint8_t kIpv6 = 41;
+inline constexpr std::uint8_t kFragment6 = 44;
 inline constexpr std::uint8_t kGre = 47;
 inline constexpr std::uint8_t kEsp = 50;
 inline constexpr std::uint8_t kIcmp6 = 58;
@@ -110,6 +111,7 @@ struct Ipv4 {
     static constexpr std::uint16_t kOffsetMask = 0x1fff;  // in units of 8 octets
 
     [[nodiscard]] unsigned header_length() const noexcept { return (version_ihl & 0x0fU) * 4U; }
+    [[nodiscard]] unsigned fragment_offset() const noexcept { return fragment.get() & kOffsetMask; }
     [[nodiscard]] bool is_fragment() const noexcept { return (fragment.get() & (kMoreFragments | kOffsetMask)) != 0; }
 };
 static_assert(sizeof(Ipv4) == 20);
@@ -128,6 +130,17 @@ struct Ipv6 {
     }
 };
 static_assert(sizeof(Ipv6) == 40);
+
+/// RFC 8200 §4.5.
+struct Fragment6 {
+    std::uint8_t next_header;
+    std::uint8_t reserved;
+    Be16 fragment;  // offset and flags
+    Be32 id;
+
+    [[nodiscard]] unsigned offset() const noexcept { return fragment.get() >> 3U; }  // in units of 8 octets
+};
+static_assert(sizeof(Fragment6) == 8);
 
 /// RFC 792 and RFC 4443: type, code, checksum and the four octets each type uses its own way.
 struct Icmp {

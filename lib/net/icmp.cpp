@@ -13,7 +13,6 @@ constexpr std::uint8_t kEchoRequest6 = 128;
 constexpr std::uint8_t kEchoReply6 = 129;
 constexpr std::uint8_t kFirstInformational6 = 128;
 constexpr std::uint8_t kInternetControl = 0xc0;  // CS6: RFC 1812 §4.3.2.5
-constexpr std::uint8_t kFragmentHeader = 44;
 
 struct TypeCode {
     std::uint8_t type, code;
@@ -87,11 +86,11 @@ UpperLayer upper_layer(const Ipv6& packet, unsigned length) noexcept {
     UpperLayer at{packet.next_header, sizeof(Ipv6), false, false, false};
     for (int headers = 0;; ++headers) {
         const bool options = at.protocol == 0 || at.protocol == 43 || at.protocol == 60;
-        if (!options && at.protocol != kFragmentHeader) { break; }
+        if (!options && at.protocol != ip::kFragment6) { break; }
         at.unknown = headers == 8 || at.offset + 8 > length;
         if (at.unknown) { break; }
         const auto* header = octets + at.offset;
-        if (at.protocol == kFragmentHeader) {
+        if (at.protocol == ip::kFragment6) {
             at.fragmented = true;
             at.later_fragment = ((header[2] << 8U | header[3]) & 0xfff8U) != 0;
             if (at.later_fragment) { break; }

@@ -104,6 +104,8 @@ TEST(Decap, OuterHeader) {
     const auto drop = [](const char* name, const Packet& packet, Fate fate) {
         return Case{name, "core0", packet, fate, {}};
     };
+    const Octets first_of_gre{47, 0, 0, 1, 0, 0, 0, 9, 0x20, 0, 8, 0, 0, 0, 0x2a, 1};
+    const Octets later_of_udp{17, 0, 0, 8, 0, 0, 0, 9, 1, 2, 3, 4, 5, 6, 7, 8};
     check({
         {"options", "core0", gre(from4().options({1, 1, 1, 0})), Fate::sent, kSent},
         {"most options", "core0", gre(from4().options(Octets(40, 1))), Fate::sent, kSent},
@@ -112,7 +114,14 @@ TEST(Decap, OuterHeader) {
         {"DF and an ID", "core0", gre(from4().df().id(0x1234)), Fate::sent, kSent},
         drop("first fragment", gre(from4().fragment(0x2000)), Fate::outer_fragment),
         drop("later fragment", gre(from4().fragment(0x0003)), Fate::outer_fragment),
-        drop("IPv6 fragment", six().protocol(44).payload(64), Fate::outer_fragment),
+        drop("IPv6 fragment", six().protocol(44).payload(first_of_gre), Fate::outer_fragment),
+        drop("a fragment to another host", gre(from4("198.51.100.7", "192.0.2.9").fragment(1)), Fate::not_for_us),
+        drop("no room for the fragment header", six().protocol(44).payload(7), Fate::outer_truncated),
+        drop("a piece of BGP to us", from4("192.0.2.254").tcp(2).fragment(0x2000), Fate::punted),
+        drop("a piece of UDP to us", from4("192.0.2.254").protocol(17).payload(64).fragment(3), Fate::punted),
+        drop("IPv6 piece of UDP to us", six().protocol(44).payload(later_of_udp), Fate::punted),
+        drop("to a link-local address", Packet().ether(kCoreMac, kGatewayMac).ip6("fe80::fe", "fe80::1").tcp(2),
+             Fate::punted),
         drop("version 5", gre(from4().version(5)), Fate::outer_bad_header),
         drop("4 words", gre(from4().header_words(4)), Fate::outer_bad_header),
         drop("total length 19", gre(from4().total_length(19)), Fate::outer_bad_header),

@@ -199,5 +199,27 @@ TEST(EspBad, InUdp) {
     }
 }
 
+/// What may be ESP ends here; the rest is for the system to put together.
+TEST(EspBad, Fragments) {
+    Edge edge(vpn_edge({}));
+    constexpr unsigned kFirst = 0x2000;
+    const auto four = [] { return Packet().ether(kCoreMac, kGatewayMac).ip4("198.51.100.7", "192.0.2.1"); };
+    const auto six = [](unsigned next) {
+        return Packet()
+            .ether(kCoreMac, kGatewayMac)
+            .ip6("2001:db8:cafe::7", "2001:db8:ffff::1")
+            .protocol(44)
+            .payload(Octets{static_cast<std::uint8_t>(next), 0, 0, 1, 0, 0, 0, 9, 0, 0, 0x20, 1, 0, 0, 0, 1});
+    };
+    const Octets esp(40, 1);
+    const auto sent = edge.send(
+        "core0", {four().raw(esp, 50).fragment(kFirst), four().raw(esp, 50).fragment(5),
+                  four().udp(4500, 4500).payload(esp).fragment(kFirst), four().udp(4500, 4500).payload(esp).fragment(5),
+                  four().udp(4500, 4500).payload(Octets(40)).fragment(kFirst),
+                  four().udp(500, 500).payload(esp).fragment(kFirst), six(50), six(17)});
+    EXPECT_EQ(sent.fates, (std::vector{Fate::outer_fragment, Fate::outer_fragment, Fate::outer_fragment, Fate::punted,
+                                       Fate::punted, Fate::punted, Fate::outer_fragment, Fate::punted}));
+}
+
 }  // namespace esp_bad_test
 }  // namespace peerlane::test

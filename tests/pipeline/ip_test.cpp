@@ -69,8 +69,11 @@ TEST(Ip, Headers6) {
         dropped("from link-local", up6("fd00:100::1", "fe80::1"), Fate::martian),
         dropped("from multicast", up6("fd00:100::1", "ff02::1"), Fate::martian),
         dropped("to ::1", up6("::1"), Fate::martian),
-        dropped("to link-local", up6("fe80::1"), Fate::martian),
-        dropped("to the end of link-local", up6("febf::1"), Fate::martian),
+        {"to link-local", "access0", from_contoso(up6("fe80::1")), Fate::punted, {}},
+        {"to the end of link-local", "access0", from_contoso(up6("febf::1", "fe80::9")), Fate::punted, {}},
+        dropped("to what is behind it", up6("fec0::1", "fe80::9"), Fate::martian),
+        dropped("to link-local from ::", up6("fe80::1", "::"), Fate::martian),
+        dropped("to link-local from multicast", up6("fe80::1", "ff02::1"), Fate::martian),
         dropped("to multicast", up6("ff0e::1"), Fate::multicast),
         dropped("another's prefix", up6("fd00:100::1", "fd00:11::1"), Fate::source_not_accepted),
     });

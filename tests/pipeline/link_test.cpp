@@ -168,7 +168,7 @@ TEST(Link, NeighbourDiscoveryIsPunted) {
         {"echo request", "access0", discovery(128, 255, group, "fe80::1", "ff02::1"), Fate::multicast, {}, kContoso},
         {"no neighbour discovery",
          "access0",
-         discovery(132, 255, kAccess0Mac, "fe80::1", "fe80::2"),
+         discovery(132, 255, kAccess0Mac, "fe80::1", "fd00:100::1"),
          Fate::martian,
          {},
          kContoso},

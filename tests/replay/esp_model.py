@@ -118,6 +118,12 @@ class Ipsec:
                 for spi, sa in tunnel.ipsec.inbound.items():
                     self.inbound[spi] = Inbound(sa, tunnel, Window(tunnel.ipsec.window, sa.esn))
 
+    def ends_in(self, protocol, payload):
+        """Whether a fragment is a piece of ESP; `payload` of the first one, else empty."""
+        in_udp = protocol == wire.UDP and payload[2:4] == esp.UDP_PORT.to_bytes(2, "big")
+        marked = payload[8:12] not in (b"\0\0\0\0", b"") and len(payload) >= 12
+        return bool(self.inbound) and (protocol == esp.ESP or (in_udp and marked))
+
     def seal(self, tunnel, delivery, neighbour):
         """The frame for the delivery packet `delivery` (bytes)."""
         lane = tunnel.ipsec.outbound[0]

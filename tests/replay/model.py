@@ -14,7 +14,7 @@ import wire
 from bucket import Bucket
 from edge_config import Link, Pair, Tunnel
 from esp_model import ECN_DECAPSULATED, ECN_DROP, Ipsec
-from parse import Drop, Punt, is_nd, martian, parse_gre, parse_ip, parse_link, punt_arp
+from parse import Drop, Punt, is_nd, link_local, martian, parse_gre, parse_ip, parse_link, punt_arp
 
 @dataclass
 class Arrival:
@@ -92,6 +92,8 @@ class Predictor:
             raise Punt("nd")
         if group:
             raise Drop("group_mac")
+        if link_local(packet.dst) and (link_local(packet.src) or not martian(packet.src)):
+            raise Punt("local")
         self.guard_source(arrival)
         self.guard_martians(packet)
         self.deliver_locally(arrival)
@@ -312,10 +314,12 @@ class Predictor:
             raise Punt("nd")
         if group:
             raise Drop("group_mac")
+        if link_local(outer.dst):
+            raise Punt("local")
         if outer.dst not in self.tunnel_locals and outer.dst not in (port.address, port.address6):
             raise Drop("not_our_address")
         if outer.fragment or (outer.version == 6 and outer.protocol == wire.V6_FRAGMENT):
-            raise Drop("outer_fragment")
+            self.deliver_fragment(outer)
         outer, opened = self.ipsec.open(outer)
         if outer.protocol != wire.GRE:
             self.deliver_core(arrival, outer)
@@ -338,6 +342,17 @@ class Predictor:
         self.guard_martians(arrival.packet)
         self.deliver_locally(arrival)
         self.forward(arrival)
+
+    def deliver_fragment(self, outer):
+        """The system puts together what is not a tunnel's."""
+        protocol, payload, first = outer.protocol, outer.payload, outer.offset == 0
+        if outer.version == 6:
+            if len(payload) < 8:
+                raise Drop("outer_truncated")
+            protocol, first, payload = payload[0], int.from_bytes(payload[2:4], "big") < 8, payload[8:]
+        if protocol == wire.GRE or self.ipsec.ends_in(protocol, payload if first else b""):
+            raise Drop("outer_fragment")
+        raise Punt("local")
 
     def deliver_core(self, arrival, outer):
         reply = None if martian(outer.src) else icmp.echo_reply(outer)

@@ -63,7 +63,11 @@ def martian(address):
     if len(address) == 4:
         return address[0] in (0, 127) or address[0] >= 224
     return (int.from_bytes(address, "big") in (0, 1) or address[0] == 0xFF
-            or (address[0] == 0xFE and address[1] & 0xC0 == 0x80))
+            or link_local(address))
+
+
+def link_local(address):
+    return len(address) == 16 and address[0] == 0xFE and address[1] & 0xC0 == 0x80
 
 
 def parse_gre(data, cut_short="gre: truncated"):

@@ -66,6 +66,10 @@ class Rare:
         protocol, body = packets.echo_request(secondary, EDGE4, 3, b"x" * 1350)
         yield self.access(packets.ip(secondary, EDGE4, protocol, body))
 
+    def link_local(self):
+        for src in (NEAR6, CUSTOMER6, LINK_LOCAL, ALL_NODES, b"\0" * 16):
+            yield from self.both(src, wire.packed("fe80::1"), wire.UDP, b"\0" * 8)
+
     def neighbour_discovery(self):
         solicit = packets.neighbour_solicitation(b"\2" * 6, NEAR6, EDGE6, EDGE6)
         yield self.access(solicit)
@@ -220,9 +224,16 @@ class Rare:
             for word in (0, 1, 8):
                 head = struct.pack("!BBHI", wire.GRE, 0, word, 5)
                 yield self.core(packets.ip(tunnel.remote, tunnel.local, wire.V6_FRAGMENT, head + payload))
+                head = struct.pack("!BBHI", wire.UDP, 0, word, 5)
+                yield self.core(packets.ip(tunnel.remote, tunnel.local, wire.V6_FRAGMENT, head + payload))
+            yield self.core(packets.ip(tunnel.remote, tunnel.local, wire.V6_FRAGMENT, head[:7]))
+            yield self.core(packets.ip(tunnel.remote, LINK_LOCAL, wire.UDP, payload))
         for name in ("v4key", "v4none"):
             tunnel = self.tunnels[name]
             payload = packets.gre(tunnel.key, inner)
+            for offset in (0, 4):
+                yield self.core(packets.ip(tunnel.remote, tunnel.local, wire.UDP, payload, df=False, mf=True,
+                                           offset=offset))
             yield self.core(packets.ip(tunnel.remote, tunnel.local, wire.GRE, payload, options=b"\x94\x04\0\0" * 10))
             yield self.core(packets.ip(tunnel.remote, tunnel.local, wire.GRE, payload) + b"\xEE" * 30)
             yield self.core(packets.ip(tunnel.remote, tunnel.local, wire.GRE, payload, ttl=0, df=False, ident=9))
@@ -242,7 +253,8 @@ class Rare:
             raw = packets.ip(CUSTOMER4, CLOUD4, wire.GRE, packets.gre(0x2A01, raw))
             yield self.access(raw)
 
-    SUBJECTS = (echo_requests, large_echo_requests, neighbour_discovery, multicast_that_is_no_neighbour_discovery, arp,
-                routing_protocols, core_addresses, no_errors_about_errors, quotes_of_every_size,
+    SUBJECTS = (echo_requests, large_echo_requests, link_local, neighbour_discovery,
+                multicast_that_is_no_neighbour_discovery, arp, routing_protocols,
+                core_addresses, no_errors_about_errors, quotes_of_every_size,
                 errors_with_nowhere_to_go, options_of_fragments, fragments_of_fragments, reserved_flag,
                 segments_to_clamp, outer_headers, gre_in_gre)
