@@ -4,17 +4,19 @@
 import socket
 import subprocess
 
-from flows import echo_both_ways
-from lab import Circuit, lab
+from flows import Echoes, echo_both_ways
+from lab import Circuit, batch, lab
 from links import Wire
 from live import PATIENCE, main, own_namespace
 from protection import Protection
+from vlan_shim import VlanShim
 
 CIRCUITS = [Circuit("contoso", 11, (100,)), Circuit("fabrikam", 12, (200, 10), 6),
             Circuit("northwind", 13, (200, 11), protection=Protection("aes-gcm-256", 13, esn=True))]
 
-
-UNTAGGED, OTHER = "192.168.7.", 999  # what the edge has nothing to do with: a subnet, and a VLAN
+# What the edge has nothing to do with: a subnet without tags, and one with the tag of a circuit that it does not know.
+UNTAGGED, TAGGED = "192.168.7.", "192.168.8."
+STRANGER = Circuit("stranger", 14, (999,))
 TEXT, TPIDS = b"is still here", (b"\x81\x00", b"\x88\xa8")
 
 
@@ -41,19 +43,28 @@ def system_answers(it):
         assert (sender, asking.wait()) == (UNTAGGED + "2", TEXT.decode())
 
 
+def stranger_answered(it):
+    """ARP and ICMP, in a VLAN that the edge does not know."""
+    it.router.run(batch([f"netns add {STRANGER.name}",
+                         f"link add link vec0 name other type vlan id {STRANGER.tags[0]}",
+                         f"link set other netns {STRANGER.name}"]) +
+                  batch([f"addr add {TAGGED}2/24 dev other", "link set other up"], STRANGER.name))
+    with VlanShim("access", "other", STRANGER.tags[0], TAGGED + "1/24"):
+        sent = Echoes(it.router, [STRANGER], TAGGED + "1", lambda _: [84, 1028, 1500], 3).answered()[STRANGER.name]
+    verdicts = it.edge.show("ports")["access0"]["xdp"]["verdicts"]
+    assert verdicts["unknown_vlan"] >= sent, (verdicts, sent)
+
+
 def over_af_xdp(program, directory):
-    """Steered: this namespace's kernel goes on having what is not the edge's."""
+    """Steered: this namespace's kernel goes on having, and answering, what is not the edge's."""
     with lab(program, directory, CIRCUITS, wire="af_xdp") as it:
         subprocess.run(["ip", "addr", "add", UNTAGGED + "1/24", "dev", "access"], check=True)
-        it.router.run(f"ip addr add {UNTAGGED}2/24 dev vec0; ip link add link vec0 name other type vlan id {OTHER}\n"
-                      "ip addr add 192.168.8.2/24 dev other; ip link set other up")
+        it.router.run(f"ip addr add {UNTAGGED}2/24 dev vec0")
         wire = Wire("access")
         exchange(it)
         assert [frame.hex() for frame in wire.waiting() if frame[12:14] in TPIDS] == []
         system_answers(it)
-        it.router.run("echo >/dev/udp/192.168.8.1/9")
-        tagged = next(frame for frame in iter(wire.receive, None) if frame[12:14] in TPIDS)
-        assert tagged[12:18] == bytes.fromhex(f"8100{OTHER:04x}0806"), tagged.hex()
+        stranger_answered(it)
         exchange(it)
         print(it.edge.show("ports")["access0"]["xdp"], flush=True)
 
