@@ -34,13 +34,14 @@ def make_links(*pairs):
 
 
 class Wire:
-    """The far end of a pair."""
+    """The far end of a pair; without a name, all interfaces."""
 
-    def __init__(self, interface):
+    def __init__(self, interface=None):
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
         self.socket.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 24)
-        self.socket.bind((interface, 0))
+        if interface:
+            self.socket.bind((interface, 0))
         self.socket.settimeout(PATIENCE)
 
     def send(self, frame):
@@ -48,6 +49,10 @@ class Wire:
 
     def receive(self):
         """The next frame from the edge, with the tag that the kernel took off put back."""
+        return self.receive_from()[1]
+
+    def receive_from(self):
+        """The interface it came by, and the frame."""
         while True:
             frame, auxiliary, _, address = self.socket.recvmsg(16384, 256)
             if address[2] == socket.PACKET_OUTGOING:
@@ -57,7 +62,7 @@ class Wire:
                     status, _, _, _, _, tci, tpid = struct.unpack("IIIHHHH", data[:20])
                     if status & 0x10:  # TP_STATUS_VLAN_VALID
                         frame = frame[:12] + struct.pack("!HH", tpid, tci) + frame[12:]
-            return frame
+            return address[0], frame
 
     def waiting(self):
         """Every frame that is there already."""
