@@ -42,6 +42,16 @@ def forwards(access, core, vlan, key, number=7):
     assert to_access(access.receive(lambda frame: frame[:6] == octets(ROUTER))) == (vlan, number)
 
 
+def flood(edge, core, key, frames, window=100):
+    """So many frames from the cloud, all of which the edge receives: its own queue has room for a window."""
+    before = edge.show("ports")["core0"]["received"]
+    for number in range(frames):
+        core.send(from_cloud(key, number))
+        if (number + 1) % window == 0:
+            wait_until("the edge has received them",
+                       lambda sent=number + 1: edge.show("ports")["core0"]["received"] >= before + sent)
+
+
 def reaches_kernel(tap, frame):
     with Kernel(tap.name) as kernel:  # it takes the outer tag off
         tap.send(frame)
@@ -214,8 +224,7 @@ def an_interface_goes(program, directory):
         goes.receive(lambda frame: frame[:6] == octets(ROUTER))
         goes.close()
         wait_until("the edge says so", lambda: "interface b0 is gone" in edge.log())
-        for number in range(600):  # more than there is room for in the queue of the port that is gone
-            core.send(from_cloud(0x2A02, number))
+        flood(edge, core, 0x2A02, 600)  # more than there is room for in the queue of the port that is gone
         for number in range(100):
             forwards(stays, core, 100, 0x2A01, number)
         ports = edge.show("ports")
