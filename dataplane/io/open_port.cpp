@@ -23,6 +23,14 @@ std::string reason(int error) {
     return rte_strerror(error < 0 ? -error : error);
 }
 
+/// What a driver would choose otherwise. A net_af_packet that goes past the queueing discipline keeps what it cannot
+/// send while its cable is out, and sends it, old, when that is back: behind what went by the other link of a pair
+/// meanwhile.
+std::string choices(const Device& device) {
+    const bool packet = device.is_virtual && device.name.starts_with("net_af_packet");
+    return packet && !device.arguments.contains(",qdisc_bypass=") ? ",qdisc_bypass=0" : "";
+}
+
 /// Probes a virtual device, with `more` arguments; a PCI device was probed when EAL started.
 std::uint16_t find_device(const PortSetup& setup, const std::string& more) {
     const auto& device = setup.device;
@@ -163,7 +171,7 @@ Port open_port(const PortSetup& setup, unsigned workers) {
         port.steering = std::make_unique<PortSteering>(where(setup), *interface, setup.tags != 0);
     }
     const NewConnection connection(setup.device);
-    port.device = find_device(setup, port.steering ? port.steering->arguments() : std::string());
+    port.device = find_device(setup, port.steering ? port.steering->arguments() : choices(setup.device));
     port.connection = connection.find();
     rte_eth_dev_info info{};
     if (const int error = rte_eth_dev_info_get(port.device, &info); error != 0) {

@@ -63,6 +63,9 @@ class Customer(threading.Thread):
             elif link in ROUTERS and frame[31] == socket.IPPROTO_UDP:
                 self.arrived.append((link, *struct.unpack_from("!H6xI", frame, 42)))  # source port, number
 
+    def answers(self, link, whether):
+        self.alive[link] = whether
+
     def asked(self, link, frame):
         if self.alive[link] and frame[ARP].op == 1 and frame[ARP].pdst == ADDRESS[link]:
             answer = ARP(op=2, hwsrc=ROUTERS[link], psrc=ADDRESS[link], hwdst=frame[ARP].hwsrc, pdst=frame[ARP].psrc)
@@ -132,8 +135,8 @@ def alive(edge):
     return {link["link"]: all(p["alive"]["ipv4"] for p in link["peerings"]) for link in edge.show_circuit("sea")["links"]}
 
 
-def cable(interface, state):
-    subprocess.run(["ip", "link", "set", interface, state], check=True)
+def cable(interface, plugged):
+    subprocess.run(["ip", "link", "set", interface, "up" if plugged else "down"], check=True)
 
 
 def overtaken(arrived):
@@ -150,6 +153,13 @@ def enough(arrived, links):
     """Packets of every flow came, by its link in `links` if it has one there."""
     packets = collections.Counter(flow for link, flow, _ in arrived if links.get(flow, link) == link)
     return len(packets) == MANY and min(packets.values()) >= ENOUGH
+
+
+def arrive(customer, links):
+    """Waits until from now on enough of every flow has arrived."""
+    start = len(customer.arrived)
+    wait_until(f"enough of every flow arrives, by {set(links.values())}",
+               lambda: enough(customer.arrived[start:], links))
 
 
 def ways(arrived):
@@ -181,7 +191,7 @@ def flows_move(program, directory):
         home = ways(customer.arrived)
         assert len(home) == FLOWS and all(len(links) == 1 for links in home.values()), home
 
-        customer.alive["b1"] = False  # its port stays up; nobody answers on it
+        customer.answers("b1", False)  # its port stays up; nobody answers on it
         died = time.monotonic()
         wait_until("it is noticed", lambda: alive(edge) == BOTH | {"secondary": False})
         print(f"noticed after {time.monotonic() - died:.2f} s")
@@ -190,13 +200,13 @@ def flows_move(program, directory):
         after = carried(edge)
         assert after["secondary"] == before["secondary"] and after["primary"] == before["primary"] + 4 * FLOWS, after
 
-        customer.alive["b1"] = True
+        customer.answers("b1", True)
         wait_until("it is back", lambda: alive(edge) == BOTH)
         back = len(customer.arrived)
         send()
         assert ways(customer.arrived[back:]) == home, (ways(customer.arrived[back:]), home)
 
-        cable("a1", "down")
+        cable("a1", False)
         died = time.monotonic()
         wait_until("it is noticed", lambda: alive(edge) == BOTH | {"primary": False})
         print(f"a cable: noticed after {time.monotonic() - died:.2f} s")
@@ -213,39 +223,29 @@ def flows_move(program, directory):
         check_conservation(edge.show("ports"))
         assert set(edge.show("drops")) <= {"multicast"}, edge.show("drops")
         edge.end()
-    cable("a1", "up")
+    cable("a1", True)
 
 
 def flows_stay_in_order(program, directory):
-    """Packets go on and on while each link falls silent and comes back, and then one loses its cable.
-
-    It does not get it back here: net_af_packet would then send what its queue has kept.
-    """
+    """Packets go on and on while each link falls silent and comes back, and then one loses its cable and gets it back."""
     made = model(directory)
     cores = sorted(os.sched_getaffinity(0))[:2]
     made["edge"].update(workers=len(cores), cores=cores)  # a processor for each, for the same reason as with the cloud
     with PairEdge(program, directory, made) as edge, Customer() as customer:
         wait_until("both links live", lambda: alive(edge) == BOTH)
-
-        def arrive(links):
-            start = len(customer.arrived)
-            wait_until(f"enough of every flow arrives, by {set(links.values())}",
-                       lambda: enough(customer.arrived[start:], links))
-
         with Cloud():
-            arrive({})
+            arrive(customer, {})
             home = {flow: way[-1] for flow, way in ways(customer.arrived).items()}
             assert set(home.values()) == {"a1", "b1"}, home
-            for dies, stays, link in (("b1", "a1", "secondary"), ("a1", "b1", "primary")):
-                customer.alive[dies] = False
+            for change, interface, link, other in ((customer.answers, "b1", "secondary", "a1"),
+                                                   (customer.answers, "a1", "primary", "b1"),
+                                                   (cable, "a1", "primary", "b1")):
+                change(interface, False)
                 wait_until("it is noticed", lambda link=link: alive(edge) == BOTH | {link: False})
-                arrive(dict.fromkeys(home, stays))
-                customer.alive[dies] = True
+                arrive(customer, dict.fromkeys(home, other))
+                change(interface, True)
                 wait_until("it is back", lambda: alive(edge) == BOTH)
-                arrive(home)
-            cable("a1", "down")
-            wait_until("it is noticed", lambda: alive(edge) == BOTH | {"primary": False})
-            arrive(dict.fromkeys(home, "b1"))
+                arrive(customer, home)
         assert overtaken(customer.arrived) == {}, overtaken(customer.arrived)
         print(f"{len(customer.arrived)} packets in order", flush=True)
         edge.end()
