@@ -64,6 +64,7 @@ class Signals {
 
 std::vector<PortSetup> port_setups(const config::Model& model) {
     std::vector<PortSetup> setups;
+    setups.reserve(model.ports.size());
     for (const auto& port : model.ports) { setups.push_back(port_setup(port)); }
     return setups;
 }
