@@ -198,7 +198,10 @@ class Preflight {
         const auto before = needs_.size();
         if (driver == "vfio-pci") { group(port, address); }
         if (driver.find("uio") != std::string::npos) { uio(port, driver); }
-        if (driver.starts_with("mlx")) { capability(port, kNetRaw); }
+        if (driver.starts_with("mlx")) {
+            capability(port, kNetRaw);
+            capability(port, kNetAdmin);  // the MTU is its interface's
+        }
         locking(port);
         if (needs_.size() == before) { add(State::met, fmt::format("port {}: {} ({})", port.name, address, driver)); }
     }

@@ -3,6 +3,7 @@
 #include "dataplane/pipeline/esp_seal.hpp"
 #include "dataplane/pipeline/gre_encap.hpp"
 #include "dataplane/pipeline/mtu_guard.hpp"
+#include "dataplane/pipeline/parse_ip.hpp"
 #include "dataplane/pipeline/parse_outer.hpp"
 #include "dataplane/pipeline/tag_push.hpp"
 #include "lib/net/icmp.hpp"
@@ -136,6 +137,7 @@ void answer_core(Worker& worker, const Burst& cause, std::uint32_t slot) noexcep
     const Ip6 source = four ? Ip6{0, table::mapped(Ip4{packet4.source.get()})}
                             : Ip6{packet6.source_high.get(), packet6.source_low.get()};
     if (!detail::may_reply_to(*worker.snapshot, source)) { return; }
+    if (!four && detail::is_link_local(packet6.destination_high.get())) { return; }  // whose it is, the system knows
     rte_mbuf* mbuf = rte_pktmbuf_alloc(worker.pool);
     if (mbuf == nullptr) { return; }
     if (length + sizeof(ether::Header) > rte_pktmbuf_tailroom(mbuf)) { return rte_pktmbuf_free(mbuf); }

@@ -27,7 +27,7 @@ enum class Charge : std::uint8_t { port, circuit };
     X(bad_header, circuit, "the IP version, header length or total length is wrong")                                    \
     X(bad_checksum, circuit, "the IPv4 header checksum is wrong")                                                       \
     X(oversize, circuit, "the IP packet is longer than the MTU of the port it came in by")                              \
-    X(martian, circuit, "a source or destination that is never forwarded: 0/8, 127/8, 240/4, ::, ::1, fe80::/10")       \
+    X(martian, circuit, "never forwarded, from or to: 0/8, 127/8, 240/4, ::, ::1, fe80::/10")                           \
     X(source_not_accepted, circuit, "the source is outside the peering's accepted prefixes")                            \
     X(no_route, circuit, "the VRF has no route to the destination")                                                     \
     X(ttl_expired, circuit, "the TTL or hop limit would reach 0")                                                       \
@@ -40,7 +40,7 @@ enum class Charge : std::uint8_t { port, circuit };
     X(outer_truncated, port, "the outer IP or GRE header runs past the frame")                                          \
     X(outer_bad_header, port, "the outer IP version, header length or total length is wrong")                           \
     X(outer_bad_checksum, port, "the outer IPv4 header checksum is wrong")                                              \
-    X(outer_fragment, port, "a fragment of a tunnel's packet")                                                           \
+    X(outer_fragment, port, "a fragment of a tunnel's packet")                                                          \
     X(gre_bad_header, port, "GRE bits 1, 4, 5 or the version are not zero (RFC 2784, RFC 2890)")                        \
     X(gre_bad_checksum, port, "the GRE checksum is wrong")                                                              \
     X(unknown_tunnel, port, "no tunnel has these addresses and this key, or this lack of one")                          \
@@ -69,7 +69,7 @@ enum class Charge : std::uint8_t { port, circuit };
     X(sequence_not_reserved, circuit, "the next sequence numbers are not on disk yet")                                  \
     X(no_lane, port, "what the edge made itself met a worker without a lane of the tunnel")                             \
     /* our own limits */                                                                                                \
-    X(no_headroom, port, "no room in the buffer before the packet for its encapsulation or its outer tag")                               \
+    X(no_headroom, port, "no room in the buffer before the packet for its encapsulation or its outer tag")              \
     X(no_tailroom, port, "no room in the buffer behind the packet for padding and ICV")                                 \
     X(handover_full, port, "the worker that has the SA takes no more")                                                  \
     X(punt_full, port, "local delivery takes no more")                                                                  \

@@ -24,7 +24,7 @@ ADDRESS = {"a1": "172.16.0.1", "b1": "172.16.0.5"}
 OWN = {"a1": "02:00:00:00:00:a0", "b1": "02:00:00:00:00:b0"}
 KEY = 0x2A01
 BOTH = {"primary": True, "secondary": True}
-MANY, PAUSE = 64, 0.004  # flows that are sent without an end, and seconds after a packet of each: no queue is full
+MANY, PAUSE = 64, 0.01  # flows that are sent without an end, and seconds after a packet of each: no queue is full
 ENOUGH = 20  # packets of a flow
 
 

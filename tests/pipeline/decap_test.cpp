@@ -122,6 +122,8 @@ TEST(Decap, OuterHeader) {
         drop("IPv6 piece of UDP to us", six().protocol(44).payload(later_of_udp), Fate::punted),
         drop("to a link-local address", Packet().ether(kCoreMac, kGatewayMac).ip6("fe80::fe", "fe80::1").tcp(2),
              Fate::punted),
+        drop("an echo request to a link-local address",
+             Packet().ether(kCoreMac, kGatewayMac).ip6("2001:db8:cafe::9", "fe80::1").icmp6(128), Fate::punted),
         drop("version 5", gre(from4().version(5)), Fate::outer_bad_header),
         drop("4 words", gre(from4().header_words(4)), Fate::outer_bad_header),
         drop("total length 19", gre(from4().total_length(19)), Fate::outer_bad_header),

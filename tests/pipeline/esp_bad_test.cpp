@@ -204,21 +204,26 @@ TEST(EspBad, Fragments) {
     Edge edge(vpn_edge({}));
     constexpr unsigned kFirst = 0x2000;
     const auto four = [] { return Packet().ether(kCoreMac, kGatewayMac).ip4("198.51.100.7", "192.0.2.1"); };
-    const auto six = [](unsigned next) {
+    const auto six = [](unsigned next, const Octets& behind) {
+        Octets piece{static_cast<std::uint8_t>(next), 0, 0, 1, 0, 0, 0, 9};
+        piece.insert(piece.end(), behind.begin(), behind.end());
         return Packet()
             .ether(kCoreMac, kGatewayMac)
             .ip6("2001:db8:cafe::7", "2001:db8:ffff::1")
             .protocol(44)
-            .payload(Octets{static_cast<std::uint8_t>(next), 0, 0, 1, 0, 0, 0, 9, 0, 0, 0x20, 1, 0, 0, 0, 1});
+            .payload(piece);
     };
+    const Octets udp{0x11, 0x94, 0x11, 0x94, 0, 48, 0, 0, 0, 0, 0, 1};  // to 4500, with an SPI
+    const Octets cut(udp.begin(), udp.end() - 1);
     const Octets esp(40, 1);
     const auto sent = edge.send(
         "core0", {four().raw(esp, 50).fragment(kFirst), four().raw(esp, 50).fragment(5),
                   four().udp(4500, 4500).payload(esp).fragment(kFirst), four().udp(4500, 4500).payload(esp).fragment(5),
                   four().udp(4500, 4500).payload(Octets(40)).fragment(kFirst),
-                  four().udp(500, 500).payload(esp).fragment(kFirst), six(50), six(17)});
-    EXPECT_EQ(sent.fates, (std::vector{Fate::outer_fragment, Fate::outer_fragment, Fate::outer_fragment, Fate::punted,
-                                       Fate::punted, Fate::punted, Fate::outer_fragment, Fate::punted}));
+                  four().udp(500, 500).payload(esp).fragment(kFirst), six(50, udp), six(17, udp), six(17, cut)});
+    EXPECT_EQ(sent.fates,
+              (std::vector{Fate::outer_fragment, Fate::outer_fragment, Fate::outer_fragment, Fate::punted, Fate::punted,
+                           Fate::punted, Fate::outer_fragment, Fate::outer_fragment, Fate::punted}));
 }
 
 }  // namespace esp_bad_test

@@ -228,6 +228,8 @@ class Rare:
                 yield self.core(packets.ip(tunnel.remote, tunnel.local, wire.V6_FRAGMENT, head + payload))
             yield self.core(packets.ip(tunnel.remote, tunnel.local, wire.V6_FRAGMENT, head[:7]))
             yield self.core(packets.ip(tunnel.remote, LINK_LOCAL, wire.UDP, payload))
+            echo = packets.echo_request(tunnel.remote, LINK_LOCAL, 3, b"abcdefgh")
+            yield self.core(packets.ip(tunnel.remote, LINK_LOCAL, *echo))
         for name in ("v4key", "v4none"):
             tunnel = self.tunnels[name]
             payload = packets.gre(tunnel.key, inner)
