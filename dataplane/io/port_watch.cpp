@@ -25,11 +25,16 @@ bool PortWatch::look(std::size_t index, Nanoseconds now) {
     const Port& port = ports_.all()[index];
     if (connects_once(port.setup.device)) { return look_at_client(index, now); }
     if (port.interface == 0) { return Ports::link(port).up; }
-    if (!Ports::is_open(port)) {
-        if (now - tried_[index] < kRetry || !attach(index, now)) { return false; }
-    }
+    const bool was_open = Ports::is_open(port);
+    if (!was_open && (now - tried_[index] < kRetry || !attach(index, now))) { return false; }
     const auto interface = look_at_interface(port.interface_name);
     if (interface.index == port.interface) {
+        // Its ring may hold what found no carrier: old by now, and behind what went by the other link of a pair.
+        const bool stale = was_open && !first_ && interface.up && !up_[index] && port.driver == "net_af_packet";
+        if (stale) {
+            detach(index);
+            if (!attach(index, now)) { return false; }
+        }
         // It may have been down and up again between two looks.
         if (interface.up && (!up_[index] || now - forgot_[index] >= kRetry)) {
             forget_socket_errors(port.interface);
