@@ -23,13 +23,14 @@ struct Inside {
     bool in_udp = false;
 };
 
+constexpr std::uint16_t kEspInUdp = 4500;  // port
+
 /// ESP in UDP (RFC 3948 §2), an IKE message behind the non-ESP marker, or a keepalive. `pseudo` is the sum of the
 /// pseudo header, memory order.
 Fate judge_udp(Inside& inside, std::uint64_t pseudo, bool six) noexcept {
-    constexpr std::uint16_t kPort = 4500;
     if (inside.length < sizeof(Udp)) { return Fate::punted; }
     const auto& udp = *reinterpret_cast<const Udp*>(inside.at);
-    if (udp.destination.get() != kPort) { return Fate::punted; }
+    if (udp.destination.get() != kEspInUdp) { return Fate::punted; }
     const unsigned length = udp.length.get();
     if (length < sizeof(Udp) || length > inside.length) { return Fate::outer_truncated; }
     const bool summed = udp.checksum.get() != 0;
@@ -54,12 +55,11 @@ Fate judge_inside(const Snapshot& snapshot, Inside& inside, std::uint64_t pseudo
 /// A piece of a packet for the edge itself, `inside` what is behind the IP headers. Tunnels' packets are not put
 /// together; all else is for the system to. Of UDP only the first piece tells.
 Fate judge_fragment(const Snapshot& snapshot, const Inside& inside, bool first) noexcept {
-    constexpr std::uint16_t kPort = 4500;
     if (inside.protocol == ip::kGre) { return Fate::outer_fragment; }
     if (snapshot.sas.empty()) { return Fate::punted; }
     const auto* const spi = reinterpret_cast<const Be32*>(inside.at + sizeof(Udp));
     const bool in_udp = inside.protocol == ip::kUdp && first && inside.length >= sizeof(Udp) + sizeof(Be32) &&
-                        reinterpret_cast<const Udp*>(inside.at)->destination.get() == kPort && spi->get() != 0;
+                        reinterpret_cast<const Udp*>(inside.at)->destination.get() == kEspInUdp && spi->get() != 0;
     return inside.protocol == ip::kEsp || in_udp ? Fate::outer_fragment : Fate::punted;
 }
 
@@ -115,7 +115,7 @@ bool may_reply_to(const Snapshot& snapshot, Ip6 source) noexcept {
     const auto four = static_cast<std::uint32_t>(source.low);
     if (source == Ip6{0, table::mapped(Ip4{four})}) { return !kMartian4[four >> 24U] && !is_local(snapshot, source); }
     const bool martian =
-        source.high >> 56U == 0xff || source.high >> 54U == 0x3fa || (source.high == 0 && source.low <= 1);
+        source.high >> 56U == 0xff || is_link_local(source.high) || (source.high == 0 && source.low <= 1);
     return !martian && !is_local(snapshot, source);
 }
 

@@ -41,15 +41,32 @@ def model(directory):
     return made
 
 
-class Customer(threading.Thread):
+class Station(threading.Thread):
+    """Runs beside the test while this is open, until `ended`."""
+
+    def __init__(self, wire):
+        super().__init__(daemon=True)
+        self.wire, self.ended = wire, False
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended = True
+        self.join()
+        self.wire.socket.close()
+
+
+class Customer(Station):
     """The customer's routers on both links: each answers ARP while it lives, and what they get is kept by flow.
 
     One socket hears both links, so that it is the kernel who says what came first.
     """
 
     def __init__(self):
-        super().__init__(daemon=True)
-        self.wire, self.alive, self.arrived, self.ended = Wire(), dict.fromkeys(ROUTERS, True), [], False
+        super().__init__(Wire())
+        self.alive, self.arrived = dict.fromkeys(ROUTERS, True), []
         self.wire.socket.settimeout(0.2)
 
     def run(self):
@@ -74,25 +91,16 @@ class Customer(threading.Thread):
             with contextlib.suppress(OSError):  # the cable may be gone by now
                 self.wire.socket.sendto(whole, (link, 0))
 
-    def __enter__(self):
-        self.start()
-        return self
 
-    def __exit__(self, *_):
-        self.ended = True
-        self.join()
-        self.wire.socket.close()
-
-
-class Cloud(threading.Thread):
+class Cloud(Station):
     """Sends on and on a packet of each of many flows in turn, numbered within each.
 
     From one processor: each has a queue of its own for what it sends, and the kernel may serve them in any order.
     """
 
     def __init__(self):
-        super().__init__(daemon=True)
-        self.wire, self.template, self.ended = Wire("c1"), from_cloud(KEY, 0), False
+        super().__init__(Wire("c1"))
+        self.template = from_cloud(KEY, 0)
 
     def run(self):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -107,15 +115,6 @@ class Cloud(threading.Thread):
         """The template's with another source port, no checksum of UDP, and another number."""
         return b"".join((self.template[:62], (1024 + flow).to_bytes(2, "big"), self.template[64:68], bytes(2),
                          number.to_bytes(4, "big"), self.template[74:]))
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self.ended = True
-        self.join()
-        self.wire.socket.close()
 
 
 def carried(edge):
