@@ -4,6 +4,7 @@
 #include <rte_mbuf.h>
 
 #include <cstdint>
+#include <cstring>
 
 #include "dataplane/pipeline/fate.hpp"
 #include "lib/base/address.hpp"
@@ -19,6 +20,8 @@ inline constexpr std::uint32_t kNowhere = 0xffffffff;
 /// A value of Burst::type beside the EtherTypes: the frame went to a group MAC, only ARP and neighbour discovery may.
 /// It is a TPID, which no frame has behind its tags.
 inline constexpr std::uint16_t kGroupMac = 0x8100;
+
+inline constexpr int kPoison = 0xdb;  // in every byte of a column that no stage has written (debug builds)
 
 /// Up to kBurst packets that came in by one port, at one time. A stage goes through them with each(); a drop
 /// writes the slot's fate, and the slot leaves the list when the stage ends. Columns are never compacted: an observer
@@ -85,7 +88,7 @@ struct alignas(64) Burst {
 
     // the way out
     std::uint16_t cut_mtu[kBurst];     // not 0: fragment to this
-    std::uint16_t cut_octets[kBurst];  // what fragmenting took off the first piece
+    std::uint16_t cut_octets[kBurst];  // where cut_mtu is not 0: bytes that fragmenting has taken off the first piece
     std::uint8_t
         charged[kBurst];  // 1: the entry's buckets, 2: the exit's; given back if the packet is dropped after all
     std::uint32_t tally[kBurst];
@@ -102,12 +105,27 @@ struct alignas(64) Burst {
         swept = true;
         answers = hairpins = cuts = hands = holds = punts = false;
         v4_count = v6_count = esp_count = 0;
+#ifndef NDEBUG
+        poison();
+#endif
         for (unsigned slot = 0; slot < kBurst; ++slot) { live[slot] = static_cast<std::uint8_t>(slot); }
         for (auto& one : fate) { one = Fate::live; }
         for (auto& one : attachment) { one = kNowhere; }
         for (auto& one : tunnel) { one = kNowhere; }
         for (auto& one : sa) { one = 0; }
         for (auto& one : charged) { one = 0; }
+    }
+
+    /// Debug builds: overwrites every column that a stage has to write before another one reads it, so that no stage
+    /// works by what an earlier burst left in it.
+    void poison() noexcept {
+        const auto spoil = [](auto&... columns) {
+            (std::memset(static_cast<void*>(columns), kPoison, sizeof(columns)), ...);
+        };
+        spoil(l3, left, type, tci, inner_vid, exit);
+        spoil(length, v4, v6, routes4, routes6, source4, destination4, source_route, route, source6, destination6);
+        spoil(outer_tos, gre_length, hash, identity, esp, in_udp, owner, clamp_mtu);
+        spoil(cut_mtu, cut_octets, tally, out_port);
     }
 
     /// As begin(), with no packet yet: add() fills chosen slots.

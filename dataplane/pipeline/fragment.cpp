@@ -11,7 +11,6 @@ void fragment_slot(Worker& worker, Burst& burst, std::uint32_t slot) noexcept {
     auto& packet = *reinterpret_cast<Ipv4*>(burst.l3[slot]);
     const unsigned length = burst.length[slot];
     const auto plan = plan_fragments(packet, length, burst.cut_mtu[slot]);
-    burst.cut_octets[slot] = 0;
     const unsigned extra = plan.pieces - 1;
     rte_mbuf* mbufs[kExtraPieces];
     if (extra > kExtraPieces) { return burst.end(slot, Fate::too_big); }

@@ -65,6 +65,7 @@ inline bool is_ipv4(const std::uint8_t* l3) noexcept {
     if (room < way.headroom) { return fail(Fate::no_headroom, false); }
     if (big) {
         burst.cut_mtu[slot] = static_cast<std::uint16_t>(way.mtu);
+        burst.cut_octets[slot] = 0;  // nothing is cut yet; a refund before fragment() returns the whole length
         burst.cuts = true;
     }
     return true;

@@ -212,6 +212,29 @@ TEST(Police, HairpinsPayBothWays) {
     EXPECT_EQ(edge.circuit(kContoso, Link::secondary, kDown).passed, (Passed{3, 3000}));
 }
 
+TEST(Police, ARefundReturnsOnlyWhatWasTaken) {
+    // From the larger link to the smaller one's subnet: the packet is to be cut when the way out refuses it.
+    std::string yaml = slow();
+    const std::string mtu = "access1: { role: access, mtu: 1600";
+    yaml.replace(yaml.find(mtu), mtu.size(), "access1: { role: access, mtu: 1300");
+    Edge edge(yaml);
+    // An earlier burst cuts a packet in the same slot, and takes 200 bytes off it.
+    EXPECT_EQ(edge.send("access0", {from_contoso(sized(1500, "10.0.0.1", "172.16.0.5"))}).fate(), Fate::sent);
+    EXPECT_EQ(edge.send("access0", times(3, from_contoso(sized(1500, "10.0.0.1", "172.16.0.5")))).fates,
+              std::vector(3, Fate::policed));
+    // The way in has 500 of its 2,000 bytes left, the way out 500 as well.
+    EXPECT_EQ(edge.send("access0", {from_contoso(sized(501))}).fate(), Fate::policed);
+    EXPECT_EQ(edge.send("access0", {from_contoso(sized(500))}).fate(), Fate::sent);
+    // Both are full again. The way out has 600 bytes left, the way in 1,600: what is refused gives back what it took.
+    edge.now += 8'000'000;
+    EXPECT_EQ(passed(edge.send("core0", times(2, from_gateway("v4key", sized(700, "10.100.0.1", "172.16.0.5"))))), 2U);
+    EXPECT_EQ(edge.send("access0", {from_contoso(sized(400))}).fate(), Fate::sent);
+    EXPECT_EQ(edge.send("access0", times(32, from_contoso(sized(1500, "10.0.0.1", "172.16.0.5")))).fates,
+              std::vector(32, Fate::policed));
+    EXPECT_EQ(passed(edge.send("access0", times(32, from_contoso(sized(590))))), 2U) << "not three";
+    EXPECT_EQ(edge.circuit(kContoso, Link::secondary, kDown).policed, (Passed{32, 32 * 1500}));
+}
+
 TEST(Police, FragmentsArePaidForWhole) {
     std::string yaml = slow();
     yaml.replace(yaml.find("mtu: 1700"), 9, "mtu: 1500");
