@@ -3,13 +3,11 @@
 #include <poll.h>
 #include <rte_launch.h>
 #include <sys/random.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
-#include <ctime>
-#include <iostream>
 #include <utility>
 
 #include "config/load.hpp"
@@ -19,11 +17,13 @@
 #include "dataplane/control/local.hpp"
 #include "dataplane/control/neighbours_view.hpp"
 #include "dataplane/control/port_setup.hpp"
+#include "dataplane/control/ports_view.hpp"
 #include "dataplane/control/server.hpp"
-#include "dataplane/control/steering_json.hpp"
+#include "dataplane/control/signals.hpp"
 #include "dataplane/io/failure.hpp"
 #include "dataplane/io/live_eal.hpp"
 #include "dataplane/io/log.hpp"
+#include "dataplane/io/output_thread.hpp"
 #include "dataplane/io/port.hpp"
 #include "dataplane/io/port_watch.hpp"
 #include "dataplane/io/unmap_guard.hpp"
@@ -31,36 +31,7 @@
 namespace peerlane::dataplane {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-/// SIGTERM, SIGINT and SIGHUP as a file; every thread started later has them blocked. SIGPIPE ends nothing.
-class Signals {
-  public:
-    Signals() {
-        sigset_t set;
-        sigemptyset(&set);
-        for (const int signal : {SIGTERM, SIGINT, SIGHUP}) { sigaddset(&set, signal); }
-        sigprocmask(SIG_BLOCK, &set, nullptr);
-        std::signal(SIGPIPE, SIG_IGN);  // drivers write to peers that have gone
-        file_ = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-        if (file_ < 0) { throw Failure("signals", std::strerror(errno), "allow more open files"); }
-    }
-    ~Signals() { close(file_); }
-    Signals(const Signals&) = delete;
-    Signals& operator=(const Signals&) = delete;
-    Signals(Signals&&) = delete;
-    Signals& operator=(Signals&&) = delete;
-
-    [[nodiscard]] int file() const noexcept { return file_; }
-    /// The next one waiting, or 0.
-    [[nodiscard]] int next() const noexcept {
-        signalfd_siginfo info{};
-        return ::read(file_, &info, sizeof(info)) == sizeof(info) ? static_cast<int>(info.ssi_signo) : 0;
-    }
-
-  private:
-    int file_;
-};
+constexpr std::chrono::milliseconds kReaderPatience{1000};
 
 std::vector<PortSetup> port_setups(const config::Model& model) {
     std::vector<PortSetup> setups;
@@ -81,10 +52,6 @@ std::vector<Mac> macs(const Ports& ports) {
     return all;
 }
 
-std::string text(const Mac& mac) {
-    return fmt::format("{:02x}", fmt::join(mac.octets, ":"));
-}
-
 /// The taps that the configuration asks for, by port.
 std::vector<std::optional<Tap>> make_taps(const config::Model& model, const Ports& ports) {
     std::vector<std::optional<Tap>> taps(model.ports.size());
@@ -95,39 +62,6 @@ std::vector<std::optional<Tap>> make_taps(const config::Model& model, const Port
         taps[i].emplace(TapSetup{port.tap, ports.all()[i].mac, port.mtu + tags, "port " + port.name});
     }
     return taps;
-}
-
-Json ports_json(const Ports& ports, const PortWatch& watch, const LocalDelivery& local) {
-    auto list = Json::array();
-    for (std::size_t i = 0; i < ports.all().size(); ++i) {
-        const auto& port = ports.all()[i];
-        const auto& counts = local.counts()[i];
-        const auto& asked = local.neighbours().counts(static_cast<std::uint8_t>(i));
-        list.push_back({{"device", port.setup.device.arguments},
-                        {"driver", port.driver},
-                        {"mac", text(port.mac)},
-                        {"mtu", port.setup.mtu},
-                        {"promiscuous", port.promiscuous},
-                        {"rx_queues", port.rx_queues},
-                        {"tx_queues", port.tx_queues},
-                        {"offloads", port.offloads.used},
-                        {"in_software", port.offloads.in_software},
-                        {"link", watch.up()[i] ? "up" : "down"},
-                        {"link_mbps", Ports::link(port).megabits},
-                        {"link_reason", watch.reason(i)},
-                        {"to_tap", counts.to_tap},
-                        {"tap_refused", counts.tap_refused},
-                        {"from_tap", counts.from_tap},
-                        {"from_tap_refused", counts.from_refused},
-                        {"neighbours",
-                         {{"asked", asked.asked},
-                          {"answered", asked.answered},
-                          {"learnt", asked.learnt},
-                          {"conflicts", asked.conflicts},
-                          {"ignored", asked.ignored}}},
-                        {"xdp", xdp_json(port)}});
-    }
-    return list;
 }
 
 /// Nobody can tell the IVs that come of it.
@@ -250,7 +184,7 @@ class Edge {
         }
         workers_.stop();
         upkeep_.end(configuration_.snapshot());
-        std::cout << summary(configuration_.snapshot(), state_, clock_.now()) << std::flush;
+        print_summary();
         log("ended");
         return 0;
     }
@@ -259,13 +193,23 @@ class Edge {
     void log_start(const config::Model& model) {
         for (const auto& port : ports_.all()) {
             log("port {}: {} ({}), {}, MTU {}, {} receive and {} transmit queues{}", port.setup.name,
-                port.setup.device.arguments, port.driver, text(port.mac), port.setup.mtu, port.rx_queues,
+                port.setup.device.arguments, port.driver, to_string(port.mac), port.setup.mtu, port.rx_queues,
                 port.tx_queues, port.promiscuous ? ", promiscuous: the device does not take the MAC" : "");
             log("port {}: offloads: {}; in software: {}", port.setup.name, port.offloads.used,
                 port.offloads.in_software);
         }
         log("edge {} runs: {} workers, {} circuits, socket {}", model.edge.name, model.edge.workers,
             configuration_.snapshot().names.circuits.size(), model.edge.socket);
+    }
+
+    /// Who is to read it may stand still, and the edge ends nevertheless.
+    void print_summary() const {
+        const auto text = summary(configuration_.snapshot(), state_, clock_.now());
+        OutputThread output(STDOUT_FILENO, text.size());
+        output.put(text);
+        if (!output.drain(kReaderPatience) || output.lost() != 0) {
+            log("the summary of the counters could not be written to standard output");
+        }
     }
 
     bool ending() {
@@ -281,7 +225,7 @@ class Edge {
 
     Applied reload() {
         auto applied = configuration_.reload();
-        std::cerr << to_text(applied.findings);
+        log_text(to_text(applied.findings));
         if (applied.ok) {
             local_.adopt(configuration_.snapshot(), clock_.now());
             log("reloaded: {} circuits", configuration_.snapshot().names.circuits.size());
@@ -328,19 +272,22 @@ class Edge {
 }  // namespace
 
 int run_edge(const std::filesystem::path& config) {
+    int status = 1;
     try {
+        start_log();
         std::unique_ptr<Edge> edge;
         {
             const auto loaded = config::load(config, {.live = true});
-            std::cerr << to_text(loaded.findings);
-            if (!loaded.ok()) { return 1; }
-            edge = std::make_unique<Edge>(config, loaded.model);
+            log_text(to_text(loaded.findings));
+            if (loaded.ok()) { edge = std::make_unique<Edge>(config, loaded.model); }
         }  // the keys in it are wiped
-        return edge->run();
+        if (edge) { status = edge->run(); }
     } catch (const std::exception& failure) {
-        std::cerr << "peerlane: " << failure.what() << '\n';
-        return 1;
+        log("{}", failure.what());
+        status = 1;
     }
+    drain_log();
+    return status;
 }
 
 }  // namespace peerlane::dataplane

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <rte_eal.h>
+#include <rte_log.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 
 #include "dataplane/io/eal.hpp"
 #include "dataplane/io/failure.hpp"
+#include "dataplane/io/log.hpp"
 
 namespace peerlane::dataplane {
 namespace {
@@ -70,6 +72,8 @@ std::vector<std::string> live_arguments(const LiveSetup& setup, const std::vecto
 }
 
 Eal::Eal(const std::vector<std::string>& arguments) {
+    // Else DPDK writes to standard error and to syslog itself, and waits for both.
+    if (auto* stream = log_stream()) { rte_openlog_stream(stream); }
     start_eal(arguments);
 }
 
