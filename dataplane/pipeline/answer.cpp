@@ -7,6 +7,7 @@
 #include "dataplane/pipeline/parse_outer.hpp"
 #include "dataplane/pipeline/tag_push.hpp"
 #include "lib/net/icmp.hpp"
+#include "lib/net/ndisc.hpp"
 
 namespace peerlane::dataplane {
 namespace {
@@ -87,21 +88,31 @@ void copy_priorities(const Burst& cause, std::uint32_t slot, std::uint8_t* reply
 
 void send_to_customer(Worker& worker, const Burst& cause, std::uint32_t slot) noexcept {
     Burst& replies = worker.replies;
-    const auto value = route_of(cause, slot, replies.l3[slot]);
+    const bool six = !detail::is_ipv4(replies.l3[slot]);
+    const auto& header6 = *reinterpret_cast<const Ipv6*>(replies.l3[slot]);
+    const bool near = six && is_link_local(Ip6{header6.destination_high.get(), header6.destination_low.get()});
+    const auto value = near ? 0U : route_of(cause, slot, replies.l3[slot]);
     const auto kind = route::kind(value);
-    if (kind != route::Kind::customer && kind != route::Kind::pair) { return replies.end(slot, Fate::no_route); }
+    if (!near && kind != route::Kind::customer && kind != route::Kind::pair) {
+        return replies.end(slot, Fate::no_route);
+    }
     // Where both links would do, the answer takes the one that the question came by.
-    const auto index = kind == route::Kind::pair ? cause.attachment[slot] : route::index(value);
+    const auto index = near || kind == route::Kind::pair ? cause.attachment[slot] : route::index(value);
     const Exit& exit = worker.snapshot->exits[index];
     replies.exit[slot] = index;
     if (replies.length[slot] > exit.mtu) { return replies.end(slot, Fate::too_big); }
-    const bool six = !detail::is_ipv4(replies.l3[slot]);
-    if ((next_hop(worker.state, exit, index, six) & neighbour::kKnown) == 0) {
+    if (!near && (next_hop(worker.state, exit, index, six) & neighbour::kKnown) == 0) {
         return replies.end(slot, Fate::no_neighbour);
     }
     push_slot(replies, slot, exit);
-    put_customer(worker.state, replies.mbuf[slot], exit, index, six ? 6 : 4);
-    copy_priorities(cause, slot, rte_pktmbuf_mtod(replies.mbuf[slot], std::uint8_t*), exit);
+    auto* frame = rte_pktmbuf_mtod(replies.mbuf[slot], std::uint8_t*);
+    if (near) {  // back to whoever on the link it is: nobody else is known to have the address
+        const auto* asked = rte_pktmbuf_mtod(cause.mbuf[slot], const std::uint8_t*);
+        std::memcpy(frame, reinterpret_cast<const ether::Header*>(asked)->source, 6);
+    } else {
+        put_customer(worker.state, replies.mbuf[slot], exit, index, six ? 6 : 4);
+    }
+    copy_priorities(cause, slot, frame, exit);
     replies.tally[slot] = tally::attachment(index, Direction::to_customer);
     replies.out_port[slot] = exit.port;
     replies.end(slot, Fate::sent);
@@ -137,7 +148,10 @@ void answer_core(Worker& worker, const Burst& cause, std::uint32_t slot) noexcep
     const Ip6 source = four ? Ip6{0, table::mapped(Ip4{packet4.source.get()})}
                             : Ip6{packet6.source_high.get(), packet6.source_low.get()};
     if (!detail::may_reply_to(*worker.snapshot, source)) { return; }
-    if (!four && detail::is_link_local(packet6.destination_high.get())) { return; }  // whose it is, the system knows
+    // Of link-local addresses the edge's own is the one that it claims by neighbour discovery; whose another one is,
+    // the system knows.
+    const Ip6 destination6{packet6.destination_high.get(), packet6.destination_low.get()};
+    if (!four && is_link_local(destination6) && destination6 != link_local(port.mac_address)) { return; }
     rte_mbuf* mbuf = rte_pktmbuf_alloc(worker.pool);
     if (mbuf == nullptr) { return; }
     if (length + sizeof(ether::Header) > rte_pktmbuf_tailroom(mbuf)) { return rte_pktmbuf_free(mbuf); }
@@ -146,9 +160,10 @@ void answer_core(Worker& worker, const Burst& cause, std::uint32_t slot) noexcep
     worker.replies.add(slot, mbuf, out, written);
     worker.replies.tally[slot] = kNowhere;
     auto& header = *reinterpret_cast<ether::Header*>(out - sizeof(ether::Header));
-    // Where no gateway takes everything, back to whoever brought it.
-    const auto* to =
-        port.has_gateway_mac ? port.gateway_mac.octets.data() : reinterpret_cast<const ether::Header*>(frame)->source;
+    // Where no gateway takes everything, and on the link itself, back to whoever brought it.
+    const bool near = four ? is_link_local(Ip4{packet4.source.get()}) : is_link_local(source);
+    const auto* to = port.has_gateway_mac && !near ? port.gateway_mac.octets.data()
+                                                   : reinterpret_cast<const ether::Header*>(frame)->source;
     std::memcpy(header.destination, to, 6);
     std::memcpy(header.source, port.mac_address.octets.data(), 6);
     header.type.set(type);

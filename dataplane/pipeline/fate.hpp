@@ -27,7 +27,7 @@ enum class Charge : std::uint8_t { port, circuit };
     X(bad_header, circuit, "the IP version, header length or total length is wrong")                                    \
     X(bad_checksum, circuit, "the IPv4 header checksum is wrong")                                                       \
     X(oversize, circuit, "the IP packet is longer than the MTU of the port it came in by")                              \
-    X(martian, circuit, "never forwarded, from or to: 0/8, 127/8, 240/4, ::, ::1, fe80::/10")                           \
+    X(martian, circuit, "never forwarded, from or to: 0/8, 127/8, 169.254/16, 240/4, ::, ::1, mapped, fe80::/10")       \
     X(source_not_accepted, circuit, "the source is outside the peering's accepted prefixes")                            \
     X(no_route, circuit, "the VRF has no route to the destination")                                                     \
     X(ttl_expired, circuit, "the TTL or hop limit would reach 0")                                                       \

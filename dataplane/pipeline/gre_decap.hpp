@@ -17,6 +17,17 @@ namespace detail {
     return fold(sum_words(gre, length)) == 0xffff;
 }
 
+/// A GRE packet that says nothing valid: that of others is nobody's business.
+[[gnu::noinline, gnu::cold]] inline void refuse_gre(Worker& worker, Burst& burst, std::uint32_t slot,
+                                                    Fate why) noexcept {
+    const auto& identity = burst.identity[slot];
+    const bool opened = burst.sa[slot] != 0;
+    const Fate stranger =
+        opened ? Fate::unknown_tunnel : judge_stranger(*worker.snapshot, {identity.local_high, identity.local_low});
+    const Fate short_of = opened ? Fate::esp_inner_truncated : Fate::outer_truncated;
+    burst.end(slot, stranger != Fate::unknown_tunnel ? stranger : why == Fate::truncated ? short_of : why);
+}
+
 /// No tunnel has this identity: what was sealed for another tunnel than it claims, what should have been sealed, or a
 /// stranger.
 [[gnu::noinline, gnu::cold]] inline void refuse_tunnel(Worker& worker, Burst& burst, std::uint32_t slot) noexcept {
@@ -50,11 +61,10 @@ inline void parse_gre(Worker& worker, Burst& burst) noexcept {
         if ((flags & Gre::kMustBeZero) != 0 || size > length || summed) [[unlikely]] {
             const bool malformed = (flags & Gre::kMustBeZero) != 0;
             if (malformed || size > length || !detail::gre_checksum_ok(header, length)) {
-                burst.end(slot, malformed ? Fate::gre_bad_header
-                                : size > length
-                                    ? (burst.sa[slot] != 0 ? Fate::esp_inner_truncated : Fate::outer_truncated)
-                                    : Fate::gre_bad_checksum);
-                return;
+                const Fate why = malformed       ? Fate::gre_bad_header
+                                 : size > length ? Fate::truncated
+                                                 : Fate::gre_bad_checksum;
+                return detail::refuse_gre(worker, burst, slot, why);
             }
         }
         table::TunnelIdentity& identity = burst.identity[slot];
@@ -94,7 +104,7 @@ inline void find_tunnel(Worker& worker, Burst& burst) noexcept {
 }
 
 /// Verifies the inner packet and gives it the congestion marks of the outer one.
-inline void gre_decap(Worker& /*worker*/, Burst& burst) noexcept {
+inline void gre_decap(Worker& worker, Burst& burst) noexcept {
     burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) {
         const unsigned type = burst.type[slot];
         std::uint8_t* l3 = burst.l3[slot];
@@ -104,7 +114,7 @@ inline void gre_decap(Worker& /*worker*/, Burst& burst) noexcept {
             burst.end(slot, burst.left[slot] == 0 ? Fate::truncated : Fate::gre_protocol);
             return;
         }
-        parse_ip_slot<false>(burst, slot, 0xffff, false);
+        parse_ip_slot<false>(*worker.snapshot, burst, slot, 0xffff, false);
         if (burst.fate[slot] != Fate::live) [[unlikely]] { return; }
         const std::uint8_t inner_tos = version == 4 ? l3[1] : reinterpret_cast<const Ipv6*>(l3)->traffic_class();
         const std::uint8_t ecn = ecn_decapsulate(inner_tos, burst.outer_tos[slot]);

@@ -11,8 +11,10 @@ bool is_local(const Snapshot& snapshot, Ip6 address) noexcept {
     return std::binary_search(snapshot.local_addresses.begin(), snapshot.local_addresses.end(), address);
 }
 
-bool is_multicast4(std::uint32_t address) noexcept {
-    return address >> 28U == 14 || address == 0xffffffffU;
+/// Never a source on any wire. Link-local ones are: their owner is next to the edge.
+template <class Address>
+bool is_no_source(Address source) noexcept {
+    return never_forwarded(source) != nullptr && !is_link_local(source);
 }
 
 /// What is behind the outer IP header.
@@ -74,10 +76,11 @@ Fate judge_outer4(const Snapshot& snapshot, const std::uint8_t* l3, unsigned lef
     }
     if (total > left) { return Fate::outer_truncated; }
     if (!ipv4_checksum_ok(l3, header_length / 4U)) { return Fate::outer_bad_checksum; }
+    const Ip4 destination{header.destination.get()};
+    if (is_multicast(destination)) { return Fate::multicast; }
+    if (!is_local(snapshot, {0, table::mapped(destination)})) { return Fate::not_for_us; }
     if (total > mtu) { return Fate::oversize; }
-    const auto destination = header.destination.get();
-    if (is_multicast4(destination)) { return Fate::multicast; }
-    if (!is_local(snapshot, {0, table::mapped(Ip4{destination})})) { return Fate::not_for_us; }
+    if (is_no_source(Ip4{header.source.get()})) { return Fate::martian; }
     inside = {header.protocol, l3 + header_length, total - header_length};
     if (header.is_fragment()) { return judge_fragment(snapshot, inside, header.fragment_offset() == 0); }
     return judge_inside(snapshot, inside, sum_words(header.source.octets, 8), false);
@@ -94,11 +97,14 @@ Fate judge_outer6(const Snapshot& snapshot, const std::uint8_t* l3, unsigned lef
         return Fate::outer_bad_header;
     }
     if (total > left) { return Fate::outer_truncated; }
+    const Ip6 destination{header.destination_high.get(), header.destination_low.get()};
+    const bool to_link = is_link_local(destination);
+    if (is_neighbour_discovery(header, left)) { return total > mtu ? Fate::oversize : Fate::punted; }
+    if (is_multicast(destination)) { return Fate::multicast; }
+    if (!to_link && !is_local(snapshot, destination)) { return Fate::not_for_us; }
     if (total > mtu) { return Fate::oversize; }
-    if (is_neighbour_discovery(header, left)) { return Fate::punted; }
-    if (header.destination_high.octets[0] == 0xff) { return Fate::multicast; }
-    if (is_link_local(header.destination_high.get())) { return Fate::punted; }
-    if (!is_local(snapshot, {header.destination_high.get(), header.destination_low.get()})) { return Fate::not_for_us; }
+    if (is_no_source(Ip6{header.source_high.get(), header.source_low.get()})) { return Fate::martian; }
+    if (to_link) { return Fate::punted; }
     inside = {header.next_header, l3 + sizeof(Ipv6), header.payload_length.get()};
     if (inside.protocol == ip::kFragment6) {
         if (inside.length < sizeof(Fragment6)) { return Fate::outer_truncated; }
@@ -113,15 +119,13 @@ Fate judge_outer6(const Snapshot& snapshot, const std::uint8_t* l3, unsigned lef
 
 bool may_reply_to(const Snapshot& snapshot, Ip6 source) noexcept {
     const auto four = static_cast<std::uint32_t>(source.low);
-    if (source == Ip6{0, table::mapped(Ip4{four})}) { return !kMartian4[four >> 24U] && !is_local(snapshot, source); }
-    const bool martian =
-        source.high >> 56U == 0xff || is_link_local(source.high) || (source.high == 0 && source.low <= 1);
-    return !martian && !is_local(snapshot, source);
+    const bool no_source = source == Ip6{0, table::mapped(Ip4{four})} ? is_no_source(Ip4{four}) : is_no_source(source);
+    return !no_source && !is_local(snapshot, source);
 }
 
 Fate judge_stranger(const Snapshot& snapshot, Ip6 destination) noexcept {
     const auto four = static_cast<std::uint32_t>(destination.low);
-    if (destination == Ip6{0, table::mapped(Ip4{four})} && is_multicast4(four)) { return Fate::multicast; }
+    if (destination == Ip6{0, table::mapped(Ip4{four})} && is_multicast(Ip4{four})) { return Fate::multicast; }
     return is_local(snapshot, destination) ? Fate::unknown_tunnel : Fate::not_for_us;
 }
 

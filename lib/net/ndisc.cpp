@@ -173,8 +173,4 @@ Ip6 link_local(const Mac& mac) noexcept {
     return {0xfe80'0000'0000'0000, identifier ^ (std::uint64_t{0x02} << 56U)};  // the universal/local bit turns round
 }
 
-bool is_link_local(Ip6 address) noexcept {
-    return address.high >> 54U == 0xfe80U >> 6U;
-}
-
 }  // namespace peerlane

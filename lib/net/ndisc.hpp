@@ -6,6 +6,7 @@
 
 #include "lib/base/address.hpp"
 #include "lib/net/headers.hpp"
+#include "lib/net/never_forwarded.hpp"
 
 namespace peerlane {
 
@@ -41,8 +42,5 @@ Mac multicast_mac(Ip6 group) noexcept;
 
 /// The link-local address made from a MAC (RFC 4291 §2.5.6 with Appendix A).
 Ip6 link_local(const Mac& mac) noexcept;
-
-/// True in fe80::/10 (RFC 4291 §2.4).
-bool is_link_local(Ip6 address) noexcept;
 
 }  // namespace peerlane

@@ -81,7 +81,8 @@ TEST(Ip, Headers6) {
 
 TEST(Ip, Martians4) {
     std::vector<Case> cases;
-    for (const char* address : {"0.0.0.0", "0.1.2.3", "127.0.0.1", "127.255.255.255", "240.0.0.1", "255.255.255.254"}) {
+    for (const char* address : {"0.0.0.0", "0.1.2.3", "127.0.0.1", "127.255.255.255", "169.254.0.0", "169.254.255.255",
+                                "240.0.0.1", "255.255.255.254"}) {
         cases.push_back(dropped(address, up4("10.100.0.1", address), Fate::martian));
         cases.push_back(dropped(address, up4(address), Fate::martian));
     }

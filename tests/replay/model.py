@@ -92,10 +92,10 @@ class Predictor:
             raise Punt("nd")
         if group:
             raise Drop("group_mac")
-        if link_local(packet.dst) and (link_local(packet.src) or not martian(packet.src)):
-            raise Punt("local")
+        if packet.version == 6 and (link_local(packet.src) or not martian(packet.src)):
+            self.deliver_on_link(arrival, frame)
         self.guard_source(arrival)
-        self.guard_martians(packet)
+        self.guard_martians(arrival)
         self.deliver_locally(arrival)
         self.forward(arrival)
 
@@ -111,9 +111,38 @@ class Predictor:
         if not route:
             raise Drop("source: foreign")
 
-    def guard_martians(self, packet):
-        if martian(packet.src) or martian(packet.dst):
-            raise Drop("martian")
+    def deliver_on_link(self, arrival, frame):
+        """IPv6 on this link alone: to a link-local address, or from one to the edge itself."""
+        packet, port = arrival.packet, arrival.port
+        ours = packet.dst == wire.link_local(port.mac) or (link_local(packet.src) and arrival.peering.owns(packet.dst))
+        reply = icmp.echo_reply(packet) if ours else None
+        if reply and link_local(packet.src):
+            self.answer_on_link(arrival, reply, frame[6:12])
+        elif reply:
+            self.originate(arrival, reply)
+        if ours or link_local(packet.dst):
+            raise Punt("local")
+
+    def answer_on_link(self, arrival, reply, neighbour):
+        """Back to the station that asked."""
+        counts = self.ports[arrival.port.name]
+        counts["originated"] += 1
+        if len(reply) > arrival.port.mtu:
+            counts["dropped"] += 1
+            return
+        tags = self.tags(arrival.link, arrival.pcps)
+        self.transmit(arrival, arrival.port, wire.ethernet(neighbour, arrival.port.mac, tags, wire.ETH_IPV6, reply))
+        counts["sent"] += 1
+        self.count(arrival.link, "to_customer", len(reply))
+
+    @staticmethod
+    def guard_martians(arrival):
+        """What is for the edge itself is not forwarded, so that link-local addresses are in their place there."""
+        packet = arrival.packet
+        near = arrival.peering.owns(packet.dst)
+        for address, may in ((packet.src, near and arrival.link), (packet.dst, near)):
+            if martian(address) and not (may and link_local(address)):
+                raise Drop("martian")
 
     def deliver_locally(self, arrival):
         packet, peering = arrival.packet, arrival.peering
@@ -235,11 +264,16 @@ class Predictor:
         else:
             frame = raw
             ethertype = wire.ETH_IPV4 if raw[0] >> 4 == 4 else wire.ETH_IPV6
-            circuit, vlan = target.peering.circuit, target.peering.vlan
-            tags = [(0x8100, pcps[-1] << 13 | vlan)]
-            if circuit.service_vlan is not None:
-                tags.insert(0, (target.port.service_tpid, pcps[0] << 13 | circuit.service_vlan))
+            tags = self.tags(target, pcps)
         self.transmit(arrival, target.port, wire.ethernet(neighbour, target.port.mac, tags, ethertype, frame))
+
+    @staticmethod
+    def tags(link, pcps):
+        circuit, vlan = link.peering.circuit, link.peering.vlan
+        tags = [(0x8100, pcps[-1] << 13 | vlan)]
+        if circuit.service_vlan is not None:
+            tags.insert(0, (link.port.service_tpid, pcps[0] << 13 | circuit.service_vlan))
+        return tags
 
     def transmit(self, arrival, port, frame):
         self.outputs[port.name].append((arrival.now, frame))
@@ -314,15 +348,20 @@ class Predictor:
             raise Punt("nd")
         if group:
             raise Drop("group_mac")
-        if link_local(outer.dst):
-            raise Punt("local")
-        if outer.dst not in self.tunnel_locals and outer.dst not in (port.address, port.address6):
+        near = outer.version == 6 and link_local(outer.dst)
+        if not near and outer.dst not in self.tunnel_locals and outer.dst not in (port.address, port.address6):
             raise Drop("not_our_address")
+        if martian(outer.src) and not link_local(outer.src):
+            raise Drop("martian")
+        if near:
+            if outer.dst == wire.link_local(port.mac):
+                self.deliver_core(arrival, outer, frame)
+            raise Punt("local")
         if outer.fragment or (outer.version == 6 and outer.protocol == wire.V6_FRAGMENT):
             self.deliver_fragment(outer)
         outer, opened = self.ipsec.open(outer)
         if outer.protocol != wire.GRE:
-            self.deliver_core(arrival, outer)
+            self.deliver_core(arrival, outer, frame)
         key, protocol, payload = parse_gre(outer.payload, "esp_inner_truncated" if opened else "gre: truncated")
         tunnel = self.edge.tunnels.get((outer.dst, outer.src, key))
         if opened and tunnel is not opened:
@@ -339,7 +378,7 @@ class Predictor:
             raise Drop("ecn_mismatch")
         merged = wire.set_tos(inner.raw, inner.tos & 0xFC | ecn)
         arrival.packet = parse_ip(protocol, merged)
-        self.guard_martians(arrival.packet)
+        self.guard_martians(arrival)
         self.deliver_locally(arrival)
         self.forward(arrival)
 
@@ -354,15 +393,15 @@ class Predictor:
             raise Drop("outer_fragment")
         raise Punt("local")
 
-    def deliver_core(self, arrival, outer):
-        reply = None if martian(outer.src) else icmp.echo_reply(outer)
+    def deliver_core(self, arrival, outer, frame):
+        reply = icmp.echo_reply(outer)
         if reply:
             counts = self.ports[arrival.port.name]
             counts["originated"] += 1
-            if arrival.port.gateway_mac and len(reply) <= arrival.port.mtu:
+            back = frame[6:12] if link_local(outer.src) else arrival.port.gateway_mac
+            if back and len(reply) <= arrival.port.mtu:
                 ethertype = wire.ETH_IPV4 if outer.version == 4 else wire.ETH_IPV6
-                self.transmit(arrival, arrival.port,
-                              wire.ethernet(arrival.port.gateway_mac, arrival.port.mac, [], ethertype, reply))
+                self.transmit(arrival, arrival.port, wire.ethernet(back, arrival.port.mac, [], ethertype, reply))
                 counts["sent"] += 1
             else:
                 counts["dropped"] += 1

@@ -1,5 +1,6 @@
 """From a frame to what it carries, or the reason why it carries nothing: tags, IP, neighbour discovery, GRE."""
 
+import ipaddress
 import struct
 
 import wire
@@ -59,15 +60,19 @@ def is_nd(packet):
             and len(packet.payload) >= 4 and packet.payload[0] in ND_TYPES)
 
 
+NEVER_FORWARDED = [ipaddress.ip_network(text) for text in (
+    "0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4",
+    "::/128", "::1/128", "::ffff:0:0/96", "fe80::/10", "ff00::/8")]
+
+
 def martian(address):
-    if len(address) == 4:
-        return address[0] in (0, 127) or address[0] >= 224
-    return (int.from_bytes(address, "big") in (0, 1) or address[0] == 0xFF
-            or link_local(address))
+    """No router forwards from it or to it (the registries of RFC 6890 and 8190, and groups)."""
+    return any(ipaddress.ip_address(address) in net for net in NEVER_FORWARDED)
 
 
 def link_local(address):
-    return len(address) == 16 and address[0] == 0xFE and address[1] & 0xC0 == 0x80
+    """Means something on one link only."""
+    return ipaddress.ip_address(address).is_link_local
 
 
 def parse_gre(data, cut_short="gre: truncated"):

@@ -4,6 +4,7 @@ import struct
 
 import icmp
 import packets
+import parse
 import wire
 
 CUSTOMER4, CLOUD4 = wire.packed("10.0.0.9"), wire.packed("10.100.0.1")
@@ -68,7 +69,30 @@ class Rare:
 
     def link_local(self):
         for src in (NEAR6, CUSTOMER6, LINK_LOCAL, ALL_NODES, b"\0" * 16):
-            yield from self.both(src, wire.packed("fe80::1"), wire.UDP, b"\0" * 8)
+            own = wire.link_local(self.link.port.mac)
+            for dst in (wire.packed("fe80::1"), own, EDGE6, CLOUD6):
+                yield from self.both(src, dst, wire.UDP, b"\0" * 8)
+                yield from self.both(src, dst, *packets.echo_request(src, dst, 3, b"abc"))
+        core = wire.link_local(self.tunnels["v4key"].port.mac)
+        for src in (LINK_LOCAL, CUSTOMER6, ALL_NODES, wire.packed("::ffff:10.0.0.9")):
+            for dst in (core, wire.packed("2001:db8:ffff::1")):
+                yield self.core(packets.ip(src, dst, *packets.echo_request(src, dst, 3, b"abc")))
+
+    def never_forwarded(self):
+        """The first and the last address of each block, and the neighbours of both."""
+        for net in parse.NEVER_FORWARDED:
+            around = [int(net[0]) - 1, int(net[0]), int(net[-1]), int(net[-1]) + 1]
+            for number in around:
+                if not 0 <= number < 2 ** net.max_prefixlen:
+                    continue
+                address = number.to_bytes(net.max_prefixlen // 8, "big")
+                own, cloud = (CUSTOMER4, CLOUD4) if net.version == 4 else (CUSTOMER6, CLOUD6)
+                edge = wire.packed("192.0.2.1" if net.version == 4 else "2001:db8:ffff::1")
+                for src, dst in ((own, address), (address, cloud)):
+                    yield self.access(self.udp(src, dst, 60))
+                for src, dst in ((cloud, address), (address, own)):
+                    yield self.cloud(self.udp(src, dst, 60))
+                yield self.core(self.udp(address, edge, 60))
 
     def neighbour_discovery(self):
         solicit = packets.neighbour_solicitation(b"\2" * 6, NEAR6, EDGE6, EDGE6)
@@ -255,7 +279,7 @@ class Rare:
             raw = packets.ip(CUSTOMER4, CLOUD4, wire.GRE, packets.gre(0x2A01, raw))
             yield self.access(raw)
 
-    SUBJECTS = (echo_requests, large_echo_requests, link_local, neighbour_discovery,
+    SUBJECTS = (echo_requests, large_echo_requests, link_local, never_forwarded, neighbour_discovery,
                 multicast_that_is_no_neighbour_discovery, arp, routing_protocols,
                 core_addresses, no_errors_about_errors, quotes_of_every_size,
                 errors_with_nowhere_to_go, options_of_fragments, fragments_of_fragments, reserved_flag,

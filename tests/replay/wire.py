@@ -43,6 +43,11 @@ def packed(text):
     return ipaddress.ip_address(text).packed
 
 
+def link_local(station):
+    """The IPv6 address a station makes for itself of its MAC (RFC 4291 appendix A)."""
+    return b"\xfe\x80" + b"\0" * 6 + bytes([station[0] ^ 2]) + station[1:3] + b"\xff\xfe" + station[3:]
+
+
 @dataclass
 class Ip:
     """A parsed IP packet; `raw` is the packet cut to its own length."""
