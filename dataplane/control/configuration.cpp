@@ -21,7 +21,7 @@ config::Model without_customers(const config::Model& model) {
 
 Configuration::Configuration(std::filesystem::path file, const config::Model& first, State& state,
                              Publication& publication, SaUpkeep& upkeep, std::vector<Mac> device_macs, Clock clock,
-                             const Ports* steered)
+                             Steered steered)
     : file_(std::move(file)),
       model_(without_customers(first)),
       state_(state),
@@ -29,10 +29,8 @@ Configuration::Configuration(std::filesystem::path file, const config::Model& fi
       upkeep_(upkeep),
       device_macs_(std::move(device_macs)),
       clock_(std::move(clock)),
-      steered_(steered) {
-    snapshot_ = compiled(first);
-    upkeep_.prepare(*snapshot_);
-    if (steered_ != nullptr) { admit(*steered_, *snapshot_); }
+      steered_(std::move(steered)) {
+    snapshot_ = ready(first);
     publication_.publish(*snapshot_);
     upkeep_.published(nullptr, *snapshot_);
     state_.commit();
@@ -45,33 +43,39 @@ Applied Configuration::reload() {
     const auto fixed = needs_restart(model_, loaded.model);
     loaded.findings.insert(loaded.findings.end(), fixed.begin(), fixed.end());
     if (!fixed.empty()) { return {false, std::move(loaded.findings)}; }
+    const auto refuse = [&](std::string what, std::string remedy) {
+        steered_.dismiss(*snapshot_);
+        loaded.findings.push_back(
+            {Finding::Severity::error, file_.string() + ":1:1", std::move(what), std::move(remedy)});
+        return Applied{false, std::move(loaded.findings)};
+    };
     std::unique_ptr<const Snapshot> next;
     try {
-        next = compiled(loaded.model);
-        upkeep_.prepare(*next);
-        if (steered_ != nullptr) { admit(*steered_, *next); }
+        next = ready(loaded.model);
     } catch (const Failure& failure) {
-        if (steered_ != nullptr) { dismiss(*steered_, *snapshot_); }
-        loaded.findings.push_back({Finding::Severity::error, file_.string() + ":1:1", failure.problem, failure.remedy});
-        return {false, std::move(loaded.findings)};
+        return refuse(failure.problem, failure.remedy);
     } catch (const std::length_error& error) {
-        loaded.findings.push_back({Finding::Severity::error, file_.string() + ":1:1", error.what(),
-                                   "let several edges share these customers, or reload without what goes, then with "
-                                   "what comes"});
-        return {false, std::move(loaded.findings)};
+        return refuse(error.what(),
+                      "let several edges share these customers, or reload without what goes, then with what comes");
     } catch (const std::exception& error) {
-        loaded.findings.push_back({Finding::Severity::error, file_.string() + ":1:1", error.what(),
-                                   "this is the edge's fault: please report it, with the configuration"});
-        return {false, std::move(loaded.findings)};
+        return refuse(error.what(), "this is the edge's fault: please report it, with the configuration");
     }
     publication_.publish(*next);
     const auto before = std::exchange(snapshot_, std::move(next));  // nobody reads it any more
-    if (steered_ != nullptr) { dismiss(*steered_, *snapshot_); }
+    steered_.dismiss(*snapshot_);
     keep_departed(*before, *snapshot_, state_);
     upkeep_.published(before.get(), *snapshot_);
     state_.commit();
     model_ = without_customers(loaded.model);
     return {true, std::move(loaded.findings)};
+}
+
+/// All that may refuse, until there is nothing left to do but to publish.
+std::unique_ptr<const Snapshot> Configuration::ready(const config::Model& model) {
+    auto next = compiled(model);
+    steered_.admit(*next);
+    upkeep_.prepare(*next);
+    return next;
 }
 
 std::unique_ptr<Snapshot> Configuration::compiled(const config::Model& model) {

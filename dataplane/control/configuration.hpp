@@ -9,7 +9,6 @@
 
 #include "config/model.hpp"
 #include "dataplane/control/sa_upkeep.hpp"
-#include "dataplane/io/port.hpp"
 #include "dataplane/io/publication.hpp"
 #include "dataplane/tables/snapshot.hpp"
 #include "dataplane/tables/state.hpp"
@@ -22,6 +21,14 @@ struct Applied {
     std::vector<config::Finding> findings;
 };
 
+/// What hands frames to the edge, and leaves others to the system (io/steering.hpp), where a port is steered.
+struct Steered {
+    /// What is the edge's by `next` is handed to it too. Throws Failure.
+    std::function<void(const Snapshot& next)> admit = [](const Snapshot&) {};
+    /// Nothing is handed to it any more but what is the edge's by `now`.
+    std::function<void(const Snapshot& now)> dismiss = [](const Snapshot&) {};
+};
+
 /// Control thread.
 class Configuration {
   public:
@@ -29,13 +36,16 @@ class Configuration {
 
     /// Compiles `first`, which was loaded from `file` without errors, and publishes it. `device_macs` as for compile().
     /// `state` and `publication` outlive this. Throws std::length_error when the edge is larger than the state can
-    /// hold, Failure when sequence numbers cannot be kept. The `steered` ports get what is the edge's before it is
-    /// published, and lose what is not behind it.
+    /// hold, Failure when sequence numbers cannot be kept or frames not be steered.
     Configuration(std::filesystem::path file, const config::Model& first, State& state, Publication& publication,
-                  SaUpkeep& upkeep, std::vector<Mac> device_macs, Clock clock, const Ports* steered = nullptr);
+                  SaUpkeep& upkeep, std::vector<Mac> device_macs, Clock clock, Steered steered = {});
 
     /// Reads the file again. All or nothing: with an error in it everything stays as it is, and the findings say all
     /// that is wrong. Buckets and counters of what stays are kept, and no packet is lost.
+    ///
+    /// Where it may be refused, in this order, and what is left behind then: reading; what needs a restart; the state
+    /// directory; compiling (slots are free again, State); steering (dismissed); sequence numbers on disk, which come
+    /// last, as only numbers that are used are worth reserving. From there on nothing refuses.
     Applied reload();
 
     [[nodiscard]] const Snapshot& snapshot() const noexcept { return *snapshot_; }
@@ -43,6 +53,7 @@ class Configuration {
 
   private:
     std::unique_ptr<Snapshot> compiled(const config::Model& model);
+    std::unique_ptr<const Snapshot> ready(const config::Model& model);
 
     std::filesystem::path file_;
     config::Model model_;  // without customers
@@ -51,7 +62,7 @@ class Configuration {
     SaUpkeep& upkeep_;
     std::vector<Mac> device_macs_;
     Clock clock_;
-    const Ports* steered_;
+    Steered steered_;
     std::unique_ptr<const Snapshot> snapshot_;
 };
 

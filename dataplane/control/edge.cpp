@@ -155,8 +155,9 @@ class Edge {
           upkeep_(state_, [this] { return clock_.now(); }),
           rings_(model.edge.workers),
           local_(rings_, state_, make_taps(model, ports_), ports_.largest_pool()),
-          configuration_(
-              file, model, state_, publication_, upkeep_, macs(ports_), [this] { return clock_.now(); }, &ports_),
+          configuration_(file, model, state_, publication_, upkeep_, macs(ports_), [this] { return clock_.now(); },
+                         {[this](const Snapshot& next) { admit(ports_, next); },
+                          [this](const Snapshot& now) { dismiss(ports_, now); }}),
           watch_(ports_, publication_),
           workers_(state_, ports_, publication_, clock_, rings_, taps_of(model),
                    model.edge.idle == config::Idle::sleep),

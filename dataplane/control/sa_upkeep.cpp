@@ -91,10 +91,13 @@ void SaUpkeep::grow_older() {
     aged_ = now;
 }
 
-/// What an earlier run may have used: an SA of CBC that was up before there was a store has begun below it.
-std::uint64_t SaUpkeep::loaded(const SaKey& key) const {
-    const auto found = store_->loaded().find(key);
-    return found == store_->loaded().end() ? 0 : found->second.sequence;
+/// What others have used under a key: an earlier run (an SA of CBC that was up before there was a store has begun below
+/// that), and SAs of this run that are gone.
+std::uint64_t SaUpkeep::least(const SaKey& key) const {
+    const auto loaded = store_->loaded().find(key);
+    const auto floor = state_.sa_floors.find(key);
+    return std::max(loaded == store_->loaded().end() ? 0 : loaded->second.sequence,
+                    floor == state_.sa_floors.end() ? 0 : floor->second);
 }
 
 /// What is in use is read off the state; `exact`: no worker is at it any more.
@@ -104,20 +107,19 @@ void SaUpkeep::note_use(const Snapshot& snapshot, SaMemory& memory, bool exact) 
         auto used = record_of(plan, state_, now);
         auto& record = memory[plan.key];
         const bool known = plan.key.outbound && exact;
-        used.sequence = std::max(used.sequence, known ? loaded(plan.key) : record.sequence);
+        used.sequence = std::max(used.sequence, known ? least(plan.key) : record.sequence);
         record = used;
     }
 }
 
-/// True if some record grew.
-bool SaUpkeep::reserve(const Snapshot& snapshot, SaMemory& memory, std::uint64_t times) {
-    bool grew = false;
+void SaUpkeep::reserve(const Snapshot& snapshot, const State& state, SaMemory& memory, Watches& watches,
+                       std::uint64_t times) {
     for (const auto& plan : snapshot.sas) {
         if (!plan.key.outbound) { continue; }
-        Watch& watch = watches_[plan.slot];
+        Watch& watch = watches[plan.slot];
         const bool first = watch.block == 0;
         watch.block = std::max(watch.block, least_block(plan.esn));
-        const auto used = read(state_.sa_states[plan.slot].sequence);
+        const auto used = read(state.sa_states[plan.slot].sequence);
         auto& reserved = memory[plan.key].sequence;
         const auto last = ipsec::last_sequence(plan.esn);
         if (reserved >= last || (times == 1 && reserved >= used && reserved - used >= watch.block / 4 * 3)) {
@@ -128,12 +130,10 @@ bool SaUpkeep::reserve(const Snapshot& snapshot, SaMemory& memory, std::uint64_t
             watch.block = std::min(watch.block * 2, kLargestBlock);
         }
         reserved = std::max(reserved, std::min(used + times * watch.block, last));
-        grew = true;
     }
-    return grew;
 }
 
-/// Whether reserve() would reserve: what is asked often, without a look at the memory.
+/// Whether reserve() would reserve more: what is asked often, without a look at the memory.
 bool SaUpkeep::runs_short(const Snapshot& snapshot) {
     return std::any_of(snapshot.sas.begin(), snapshot.sas.end(), [&](const SaPlan& plan) {
         const auto& sa = state_.sa_states[plan.slot];
@@ -162,33 +162,48 @@ void SaUpkeep::refuse_turned(const Snapshot& next) const {
 
 void SaUpkeep::prepare(const Snapshot& next) {
     refuse_turned(next);
-    if (store_) {
+    const auto now = clock_();
+    if (store_ && !next.sas.empty()) {
         SaMemory memory = state_.sa_memory;
+        Watches watches = watches_;
         note_use(next, memory, false);
-        if (reserve(next, memory, 1) || !next.sas.empty()) {
-            store_->save(memory);
-            saved_ = clock_();
-        }
+        reserve(next, state_, memory, watches, 1);
+        store_->save(memory);
+        // Nothing refuses any more.
+        saved_ = now;
         state_.sa_memory = std::move(memory);
+        watches_ = std::move(watches);
     }
-    set_limits(next, state_, clock_(), store_ != nullptr);
+    set_limits(next, state_, now, store_ != nullptr, Limits::no_tighter);
 }
 
 void SaUpkeep::published(const Snapshot* before, const Snapshot& after) {
-    if (before == nullptr) { return; }
-    grow_older();
-    keep_departed_sas(*before, after, state_, clock_());
-    std::set<SaKey> kept;
-    for (const auto& plan : after.sas) { kept.insert(plan.key); }
-    for (const auto& plan : before->sas) {
-        if (kept.contains(plan.key)) {
+    const auto now = clock_();
+    if (before != nullptr) {
+        grow_older();
+        keep_departed_sas(*before, after, state_, now);
+        forget_departed(*before, after);
+    }
+    set_limits(after, state_, now, store_ != nullptr);
+}
+
+void SaUpkeep::forget_departed(const Snapshot& before, const Snapshot& after) {
+    std::set<std::uint32_t> slots;
+    std::set<SaKey> keys;
+    for (const auto& plan : after.sas) {
+        slots.insert(plan.slot);
+        keys.insert(plan.key);
+    }
+    for (const auto& plan : before.sas) {
+        if (slots.contains(plan.slot)) {
             watches_[plan.slot].soft_told = watches_[plan.slot].hard_told = false;  // the limits may be others
             continue;
         }
         watches_.erase(plan.slot);
-        if (!store_) { continue; }
+        // Under another kind of cipher the key is still in use.
+        if (!store_ || keys.contains(plan.key)) { continue; }
         auto& left = state_.sa_memory[plan.key].sequence;
-        left = std::max(left, loaded(plan.key));
+        left = std::max(left, least(plan.key));
         store_->give_back(plan.key, left);
     }
 }
@@ -210,7 +225,7 @@ void SaUpkeep::save_what_is_used(const Snapshot& snapshot, std::uint64_t times) 
     grow_older();
     SaMemory memory = state_.sa_memory;
     note_use(snapshot, memory, false);
-    reserve(snapshot, memory, times);
+    reserve(snapshot, state_, memory, watches_, times);
     try {
         store_->save(memory);
         if (failing_) { log("the state of the SAs is saved again"); }

@@ -28,10 +28,11 @@ class SaUpkeep {
     /// Before something that takes longer than a look: sequence numbers for a second or more. What cannot be had is
     /// told.
     void reserve_ahead(const Snapshot& snapshot);
-    /// Before `next` is published: sequence numbers for all that it sends under are on disk, limits are set. Throws
-    /// Failure; then nothing has changed.
+    /// The last thing before `next` is published, for from here on it is taken as published: sequence numbers for all
+    /// that it sends under are on disk, and no limit of the snapshot before keeps its SAs from passing. Throws Failure;
+    /// then nothing has changed.
     void prepare(const Snapshot& next);
-    /// `after` is published and no worker reads `before` (may be null).
+    /// `after` is published and no worker reads `before` (may be null): its limits apply.
     void published(const Snapshot* before, const Snapshot& after);
     /// A few times a second: reserves more where it runs short, tells of soft and hard limits.
     void tick(const Snapshot& snapshot);
@@ -46,12 +47,15 @@ class SaUpkeep {
         std::uint64_t block = 0;  // sequence numbers to be ahead by
         bool soft_told = false, hard_told = false;
     };
-    bool reserve(const Snapshot& snapshot, SaMemory& memory, std::uint64_t times);
+    using Watches = std::unordered_map<std::uint32_t, Watch>;  // by SA slot
+    static void reserve(const Snapshot& snapshot, const State& state, SaMemory& memory, Watches& watches,
+                        std::uint64_t times);
     void save_what_is_used(const Snapshot& snapshot, std::uint64_t times);
     void refuse_turned(const Snapshot& next) const;
+    void forget_departed(const Snapshot& before, const Snapshot& after);
     bool runs_short(const Snapshot& snapshot);
     void grow_older();
-    [[nodiscard]] std::uint64_t loaded(const SaKey& key) const;
+    [[nodiscard]] std::uint64_t least(const SaKey& key) const;
     void note_use(const Snapshot& snapshot, SaMemory& memory, bool exact) const;
     void tell(const Snapshot& snapshot);
 
@@ -59,7 +63,7 @@ class SaUpkeep {
     std::function<Nanoseconds()> clock_;
     Nanoseconds aged_;  // State::sa_memory says how old keys were then
     std::unique_ptr<SaStore> store_;
-    std::unordered_map<std::uint32_t, Watch> watches_;  // by SA slot
+    Watches watches_;
     Nanoseconds saved_ = 0;
     Nanoseconds pause_ = 0;  // from one save to the next where nothing runs short
     bool tried_ = false;

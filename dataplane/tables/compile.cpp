@@ -345,6 +345,9 @@ class Compilation {
 
 State::State(unsigned worker_count) {
     for (unsigned i = 0; i < worker_count; ++i) { workers.push_back(std::make_unique<WorkerState>()); }
+    core_neighbours.begin();
+    core_neighbours.take("nobody");  // slot 0: neighbour::kNobody
+    core_neighbours.commit();
 }
 
 void keep_departed(const Snapshot& before, const Snapshot& after, State& state) {

@@ -23,7 +23,7 @@ void NeighbourCompiler::begin() {
     snapshot_.punt_rate = per_second(punts);
     snapshot_.ask_rate = per_second(asks_);
     snapshot_.neighbour_rate = per_second(asks_ + kFromNeighbours);
-    state_.core_neighbours.take("nobody");  // neighbour::kNobody
+    state_.core_neighbours.take("nobody");  // as in State
 }
 
 /// Those on the core side: each confirms itself, and may ask.

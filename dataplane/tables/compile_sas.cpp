@@ -21,9 +21,14 @@ unsigned ip_header(const IpAddress& address) {
 }
 
 /// With another kind of cipher the same key is another SA: what it has used comes from State::sa_memory.
-std::string identity(const SaKey& key, EspSuite suite) {
+std::string identity(const SaKey& key, bool counter_mode) {
     std::string text(key.fingerprint.begin(), key.fingerprint.end());
-    return text + (row(suite).counter_mode ? '#' : '=') + (key.outbound ? '>' : '<') + std::to_string(key.number);
+    return text + (counter_mode ? '#' : '=') + (key.outbound ? '>' : '<') + std::to_string(key.number);
+}
+
+Nanoseconds age_of_slot(std::uint32_t slot, const State& state, Nanoseconds now) {
+    const auto born = read(state.sa_faults[slot].born);
+    return born == 0 ? 0 : state.sa_ages[slot] + (now - std::min(now, born));
 }
 
 SaLimits limits(const config::Lifetime& lifetime) {
@@ -70,8 +75,8 @@ void compile_esp_header(const config::Ipsec& ipsec, const PortInfo& port, Tunnel
 std::uint32_t SaCompiler::first_owner(const config::Ipsec& ipsec, std::uint32_t tunnel) const {
     const auto workers = static_cast<std::uint32_t>(state_.workers.size());
     const auto kept = [&](const config::Secret& secret, bool outbound, std::uint32_t number, std::uint32_t spread) {
-        const auto slot = state_.sas.find(
-            identity({ipsec::fingerprint(ipsec.suite, secret.octets()), outbound, number}, ipsec.suite));
+        const auto slot = state_.sas.find(identity({ipsec::fingerprint(ipsec.suite, secret.octets()), outbound, number},
+                                                   row(ipsec.suite).counter_mode));
         return slot ? std::optional((state_.sa_owners[*slot] + workers - spread % workers) % workers) : std::nullopt;
     };
     for (const auto& sa : ipsec.outbound) {
@@ -84,8 +89,29 @@ std::uint32_t SaCompiler::first_owner(const config::Ipsec& ipsec, std::uint32_t 
     return tunnel % workers;
 }
 
+/// What the key has used by the time the snapshot is published. Under the other kind of cipher it may be in use until
+/// then: its numbers go on from where that SA has to stop.
+SaRecord SaCompiler::used_before(const SaKey& key, EspSuite suite) const {
+    // Of an SA that ran before there was a state directory (CBC): more than it sends until the snapshot is published.
+    constexpr std::uint64_t kUnreserved = std::uint64_t{1} << 22U;
+    const auto found = state_.sa_memory.find(key);
+    SaRecord record = found == state_.sa_memory.end() ? SaRecord{} : found->second;
+    const auto runs = state_.sas.find(identity(key, !row(suite).counter_mode));
+    if (!runs) { return record; }
+    const auto& other = state_.sa_states[*runs];
+    const auto limit = key.outbound ? read(other.sequence_limit) : read(other.sequence);
+    if (record.sequence < limit) {
+        const auto room = key.outbound ? std::min(limit - read(other.sequence), kUnreserved) : 0;
+        record.sequence = std::max(record.sequence, read(other.sequence) + room);
+    }
+    record.packets = std::max(record.packets, read(other.packets));
+    record.bytes = std::max(record.bytes, read(other.bytes));
+    record.age = std::max(record.age, age_of_slot(*runs, state_, now_));
+    return record;
+}
+
 SaCompiler::Taken SaCompiler::take(const SaKey& key, EspSuite suite, std::uint32_t spread) {
-    const auto [slot, fresh] = state_.sas.take(identity(key, suite));
+    const auto [slot, fresh] = state_.sas.take(identity(key, row(suite).counter_mode));
     if (state_.sa_owners.size() <= slot) {
         state_.sa_owners.resize(slot + 1);
         state_.sa_ages.resize(slot + 1);
@@ -93,8 +119,7 @@ SaCompiler::Taken SaCompiler::take(const SaKey& key, EspSuite suite, std::uint32
     if (!fresh) { return {slot, state_.sa_owners[slot]}; }
     const auto workers = static_cast<std::uint32_t>(state_.workers.size());
     state_.sa_owners[slot] = static_cast<std::uint8_t>((first_owner_ + spread) % workers);
-    const auto found = state_.sa_memory.find(key);
-    const SaRecord before = found == state_.sa_memory.end() ? SaRecord{} : found->second;
+    const SaRecord before = used_before(key, suite);
     auto& state = state_.sa_states[slot];
     state = {};
     state.sequence = before.sequence;
@@ -267,9 +292,12 @@ void SaCompiler::finish() {
     snapshot_.sa_table = table::SaTable<ipsec::SaIn>(entries_);
 }
 
-void set_limits(const Snapshot& snapshot, State& state, Nanoseconds now, bool reserved) {
+void set_limits(const Snapshot& snapshot, State& state, Nanoseconds now, bool reserved, Limits how) {
     const auto store = [](std::uint64_t& at, std::uint64_t value) {
         std::atomic_ref<std::uint64_t>(at).store(value, std::memory_order_relaxed);
+    };
+    const auto limit_to = [&](std::uint64_t& at, std::uint64_t value) {
+        store(at, how == Limits::exact ? value : std::max(value, read(at)));
     };
     for (const auto& plan : snapshot.sas) {
         auto& sa = state.sa_states[plan.slot];
@@ -280,22 +308,21 @@ void set_limits(const Snapshot& snapshot, State& state, Nanoseconds now, bool re
             last = std::min(last, found == state.sa_memory.end() ? 0 : found->second.sequence);
         }
         store(sa.sequence_limit, last);
-        store(sa.packets_limit, limit.packets);
-        store(sa.bytes_limit, limit.bytes);
+        limit_to(sa.packets_limit, limit.packets);
+        limit_to(sa.bytes_limit, limit.bytes);
         if (read(state.sa_faults[plan.slot].born) == 0) {
-            store(sa.life, limit.age);
+            limit_to(sa.life, limit.age);
             continue;
         }
         const Nanoseconds age = age_of(plan, state, now);
-        store(sa.deadline, limit.age == ipsec::kNoLimit ? ipsec::kNoLimit
-                           : limit.age <= age           ? 0
-                                                        : now + (limit.age - age));
+        limit_to(sa.deadline, limit.age == ipsec::kNoLimit ? ipsec::kNoLimit
+                              : limit.age <= age           ? 0
+                                                           : now + (limit.age - age));
     }
 }
 
 Nanoseconds age_of(const SaPlan& plan, const State& state, Nanoseconds now) {
-    const auto born = read(state.sa_faults[plan.slot].born);
-    return born == 0 ? 0 : state.sa_ages[plan.slot] + (now - std::min(now, born));
+    return age_of_slot(plan.slot, state, now);
 }
 
 SaRecord record_of(const SaPlan& plan, const State& state, Nanoseconds now) {
@@ -304,10 +331,23 @@ SaRecord record_of(const SaPlan& plan, const State& state, Nanoseconds now) {
 }
 
 void keep_departed_sas(const Snapshot& before, const Snapshot& after, State& state, Nanoseconds now) {
-    std::set<SaKey> kept;
-    for (const auto& plan : after.sas) { kept.insert(plan.key); }
+    std::set<std::uint32_t> slots;
+    std::set<SaKey> keys;
+    for (const auto& plan : after.sas) {
+        slots.insert(plan.slot);
+        keys.insert(plan.key);
+    }
     for (const auto& plan : before.sas) {
-        if (!kept.contains(plan.key)) { state.sa_memory[plan.key] = record_of(plan, state, now); }
+        if (slots.contains(plan.slot)) { continue; }
+        auto used = record_of(plan, state, now);
+        auto& record = state.sa_memory[plan.key];
+        if (plan.key.outbound) {
+            auto& floor = state.sa_floors[plan.key];
+            used.sequence = floor = std::max(floor, used.sequence);
+        }
+        // What another SA of this key has reserved meanwhile stays reserved.
+        if (keys.contains(plan.key)) { used.sequence = std::max(used.sequence, record.sequence); }
+        record = used;
     }
 }
 

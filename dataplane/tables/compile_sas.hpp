@@ -28,6 +28,7 @@ class SaCompiler {
     };
     [[nodiscard]] std::uint32_t first_owner(const config::Ipsec& ipsec, std::uint32_t tunnel) const;
     Taken take(const SaKey& key, EspSuite suite, std::uint32_t spread);
+    [[nodiscard]] SaRecord used_before(const SaKey& key, EspSuite suite) const;
     static SaPlan plan_of(const config::Ipsec& ipsec, const SaKey& key, Taken taken, std::uint32_t tunnel,
                           std::uint32_t name);
     std::shared_ptr<const ipsec::Key> key(EspSuite suite, const config::Secret& secret, ipsec::Way way);
@@ -51,9 +52,16 @@ class SaCompiler {
     std::vector<table::SaTable<ipsec::SaIn>::Entry> entries_;
 };
 
-/// Control, before `snapshot` is published and whenever a reservation has grown: what its SAs may not go beyond.
+/// Whether limits apply to SAs that run under another configuration still.
+enum class Limits : std::uint8_t {
+    exact,
+    no_tighter  // packets, bytes and time: the larger of what is and what will be
+};
+
+/// Control, before `snapshot` is published (no_tighter, so that nothing is refused by limits that are not in force yet;
+/// it must be published then), when it is, and whenever a reservation has grown: what its SAs may not go beyond.
 /// `reserved`: outbound sequence numbers go no further than State::sa_memory says is on disk; else as far as they can.
-void set_limits(const Snapshot& snapshot, State& state, Nanoseconds now, bool reserved);
+void set_limits(const Snapshot& snapshot, State& state, Nanoseconds now, bool reserved, Limits how = Limits::exact);
 
 /// How long ago the key of the SA in `plan` was first used, all runs together; 0 before.
 Nanoseconds age_of(const SaPlan& plan, const State& state, Nanoseconds now);
@@ -61,7 +69,8 @@ Nanoseconds age_of(const SaPlan& plan, const State& state, Nanoseconds now);
 /// What the SA in `plan` has used by now.
 SaRecord record_of(const SaPlan& plan, const State& state, Nanoseconds now);
 
-/// Control, when `after` is published and no worker reads `before`: what the SAs that left have used is remembered.
+/// Control, when `after` is published and no worker reads `before`: what the SAs that left have used is remembered. An
+/// SA has left when its slot has, though its key may go on in another one, under another kind of cipher.
 void keep_departed_sas(const Snapshot& before, const Snapshot& after, State& state, Nanoseconds now);
 
 }  // namespace peerlane::dataplane

@@ -32,4 +32,9 @@ struct SaRecord {
 /// Every key ever seen. Nothing is ever taken out.
 using SaMemory = std::map<SaKey, SaRecord>;
 
+/// Outbound keys: the highest sequence number that SAs of this run have used which are gone. A key may have had
+/// several, one after another: under another kind of cipher it is another SA. No record goes below this. Nothing is
+/// taken out.
+using SaFloors = std::map<SaKey, std::uint64_t>;
+
 }  // namespace peerlane::dataplane

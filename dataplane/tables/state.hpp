@@ -141,6 +141,7 @@ struct State {
     std::vector<std::uint8_t> sa_owners;
     std::vector<Nanoseconds> sa_ages;  // of the key when this run took it up; SaFaults::born says since when it grows
     SaMemory sa_memory;  // what is known of keys that are not in use, and what is reserved for those that are
+    SaFloors sa_floors;
     /// By tally::attachment: what tunnels carried that the peering no longer has. Control's own.
     std::unordered_map<std::uint32_t, Tally> departed;
 };

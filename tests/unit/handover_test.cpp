@@ -95,6 +95,7 @@ class Handover : public testing::Test {
         ASSERT_TRUE(loaded.ok());
         snapshot = compile(loaded.model, *state, nullptr, {{}, clock.now()});
         if (next) {  // as if its key had been another tunnel's before
+            state->commit();
             state->sa_owners[snapshot->sas[1].slot] = 1;
             snapshot = compile(loaded.model, *state, snapshot.get(), {{}, clock.now()});
         }

@@ -12,9 +12,10 @@ namespace peerlane::test {
 class OwnDirectory {
   public:
     /// `name` begins its name. Throws std::system_error.
-    explicit OwnDirectory(const std::string& name) {
+    explicit OwnDirectory(const std::string& name,
+                          const std::filesystem::path& above = std::filesystem::temp_directory_path()) {
         // mkdtemp(3) puts letters of its own for the last six.
-        auto pattern = (std::filesystem::temp_directory_path() / ("peerlane-" + name + '-')).string();
+        auto pattern = (above / ("peerlane-" + name + '-')).string();
         pattern.append(6, 'X');
         if (mkdtemp(pattern.data()) == nullptr) { throw std::system_error(errno, std::generic_category(), pattern); }
         path_ = pattern;

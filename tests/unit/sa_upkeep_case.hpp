@@ -31,7 +31,9 @@ struct Tunnel {
     std::string next = {};     // another outbound
 };
 inline std::vector<std::uint8_t> material(const std::string& suite, unsigned mark) {
-    std::vector<std::uint8_t> octets(suite == "aes-gcm-128" ? 20 : 48);
+    const bool counts = suite.find("cbc") == std::string::npos;
+    const bool brief = suite == "aes-gcm-128" || suite.starts_with("aes-cbc-128");
+    std::vector<std::uint8_t> octets((brief ? 16 : 32) + (counts ? 4 : 32));
     for (std::size_t i = 0; i < octets.size(); ++i) { octets[i] = static_cast<std::uint8_t>(i + 1); }
     octets[0] = static_cast<std::uint8_t>(mark);
     return octets;
@@ -49,6 +51,8 @@ inline constexpr std::uint32_t kSpiIn = 0x2000;  // and on
 
 class Upkeep : public testing::Test {
   protected:
+    explicit Upkeep(const fs::path& above = fs::temp_directory_path()) : own_("upkeep", above) {}
+
     static void SetUpTestSuite() { ipsec::allow_unlocked(); }
 
     void write(const std::vector<Tunnel>& tunnels) const {
@@ -82,8 +86,10 @@ customers:
     struct Run {
         Run(const fs::path& file, const Nanoseconds& now)
             : upkeep(state, [&now] { return now; }),
-              configuration(file, loaded(file), state, publication, upkeep, std::vector<Mac>(2),
-                            [&now] { return now; }) {}
+              configuration(file, loaded(file), state, publication, upkeep, std::vector<Mac>(2), [&now] { return now; },
+                            {[this](const Snapshot& next) {
+                                if (admitted) { admitted(next); }
+                            }}) {}
         static config::Model loaded(const fs::path& file) {
             auto read = config::load(file, {.live = true});
             for (const auto& finding : read.findings) {
@@ -91,6 +97,7 @@ customers:
             }
             return std::move(read.model);
         }
+        std::function<void(const Snapshot&)> admitted;  // where ports are steered
         State state{1};
         Publication publication{1};
         SaUpkeep upkeep;
@@ -156,7 +163,7 @@ customers:
         return sent;
     }
 
-    const peerlane::test::OwnDirectory own_{"upkeep"};
+    const peerlane::test::OwnDirectory own_;
     fs::path root_ = own_.path(), directory_ = root_ / "state";
     Nanoseconds now_ = 5 * kSecond;
     std::unique_ptr<Run> run_;

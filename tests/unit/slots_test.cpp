@@ -55,6 +55,38 @@ TEST(Slots, AnAbandonedGenerationTakesNothingAway) {
     slots.commit();
 }
 
+TEST(Slots, WhatAnAbandonedGenerationTookIsFreshAndFree) {
+    Slots slots(3);
+    slots.begin();
+    const auto a = slots.take("a").slot;
+    slots.commit();
+    for (int i = 0; i < 5; ++i) {
+        slots.begin();
+        EXPECT_FALSE(slots.take("a").fresh);
+        EXPECT_TRUE(slots.take("b").fresh) << "nobody has used it";
+        EXPECT_TRUE(slots.take("b").fresh);
+        EXPECT_FALSE(slots.find("c"));
+        slots.take(i % 2 == 0 ? "c" : "d");
+        EXPECT_THROW(slots.take("e"), std::length_error);
+    }
+    slots.begin();
+    EXPECT_FALSE(slots.find("b"));
+    EXPECT_EQ(slots.take("a").slot, a);
+    EXPECT_TRUE(slots.take("e").fresh);
+    EXPECT_TRUE(slots.take("f").fresh);
+    slots.commit();
+    EXPECT_EQ(slots.end(), 3U);
+    // Nor does one that is abandoned count for the time that a slot waits.
+    slots.begin();
+    slots.take("a");
+    slots.commit();
+    for (int i = 0; i < 5; ++i) {
+        slots.begin();
+        slots.take("a");
+        EXPECT_THROW(slots.take("g"), std::length_error);
+    }
+}
+
 TEST(Slots, FullSaysSo) {
     Slots slots(2);
     slots.begin();
