@@ -36,7 +36,8 @@ Json ports_json(const Ports& ports, const PortWatch& watch, const LocalDelivery&
                           {"learnt", asked.learnt},
                           {"conflicts", asked.conflicts},
                           {"ignored", asked.ignored}}},
-                        {"xdp", xdp_json(port)}});
+                        {"xdp", xdp_json(port)},
+                        {"xdp_statistics", xdp_statistics_json(port)}});
     }
     return list;
 }

@@ -1,5 +1,7 @@
 #include "dataplane/control/steering_json.hpp"
 
+#include "lib/steer/statistics.hpp"
+
 namespace peerlane::dataplane {
 
 namespace {
@@ -22,6 +24,14 @@ Json xdp_json(const Port& port) {
             {"redirected", redirected},
             {"passed", passed},
             {"verdicts", std::move(verdicts)}};
+}
+
+Json xdp_statistics_json(const Port& port) {
+    if (port.xdp_sockets.empty()) { return nullptr; }
+    const auto counts = steer::xdp_statistics(port.xdp_sockets);
+    auto json = Json::object();
+    for (std::size_t i = 0; i < counts.size(); ++i) { json[std::string(steer::kXdpCounts[i])] = counts[i]; }
+    return json;
 }
 
 }  // namespace peerlane::dataplane

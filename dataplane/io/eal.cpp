@@ -28,12 +28,12 @@ std::vector<std::string> private_memory(unsigned megabytes) {
             "--lcores=0"};
 }
 
-rte_mempool* make_pool(const std::string& name, unsigned buffers, std::uint16_t mtu, unsigned cache, unsigned margin) {
+rte_mempool* make_pool(const std::string& name, unsigned buffers, std::uint16_t mtu, unsigned cache) {
     constexpr unsigned kLink = 14 + 8 + 4;  // Ethernet, two tags, FCS where a device leaves it
     constexpr unsigned kOuter = 64;         // a tunnel's header, when the same buffers serve a core port
     constexpr unsigned kTail = 64;          // padding and ICV of ESP
     const unsigned room =
-        std::max<unsigned>(RTE_PKTMBUF_HEADROOM + margin + mtu + kLink + kOuter + kTail, RTE_MBUF_DEFAULT_BUF_SIZE);
+        std::max<unsigned>(RTE_PKTMBUF_HEADROOM + mtu + kLink + kOuter + kTail, RTE_MBUF_DEFAULT_BUF_SIZE);
     const auto rounded = static_cast<std::uint16_t>((room + 63U) & ~63U);
     auto* pool = rte_pktmbuf_pool_create(name.c_str(), buffers, cache, 0, rounded, SOCKET_ID_ANY);
     if (pool == nullptr) {

@@ -16,9 +16,7 @@ void start_eal(const std::vector<std::string>& arguments);
 /// Ordinary memory, `megabytes` of it, no PCI, no files left behind: enough for replay and tests, needs no privilege.
 std::vector<std::string> private_memory(unsigned megabytes);
 
-/// Buffers for packets of ports up to `mtu` (IP octets), headroom and tags included; `margin` octets of each are
-/// somebody else's. Throws std::runtime_error.
-rte_mempool* make_pool(const std::string& name, unsigned buffers, std::uint16_t mtu, unsigned cache = 256,
-                       unsigned margin = 0);
+/// Buffers for packets of ports up to `mtu` (IP octets), headroom and tags included. Throws std::runtime_error.
+rte_mempool* make_pool(const std::string& name, unsigned buffers, std::uint16_t mtu, unsigned cache = 256);
 
 }  // namespace peerlane::dataplane

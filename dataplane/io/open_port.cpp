@@ -202,8 +202,12 @@ void start_port(Port& port, std::uint8_t index) {
     configure(port, info);
     refuse_offloads(port.setup.device);
     set_mtu(port, info);
+    const auto sockets_before = steer::own_xdp_sockets();
     set_queues(port);
-    if (port.steering) { port.steering->take_over(); }
+    port.xdp_sockets = steer::own_xdp_sockets();
+    std::erase_if(port.xdp_sockets,
+                  [&](int one) { return std::ranges::find(sockets_before, one) != sockets_before.end(); });
+    if (port.steering) { port.steering->take_over(port.xdp_sockets); }
     const NewConnection connection(port.setup.device);
     if (const int error = rte_eth_dev_start(port.device); error != 0) {
         throw Failure(where(port.setup), fmt::format("{} does not start: {}", port.driver, reason(error)),
@@ -230,6 +234,7 @@ void close_port(Port& port) noexcept {
     const bool known = rte_eth_dev_info_get(port.device, &info) == 0;
     port.open = false;
     port.connection = 0;
+    port.xdp_sockets.clear();
     port.number->store(kNoDevice, std::memory_order_release);
     port.steering.reset();  // before the driver takes off whatever program it finds
     if (is_memif(port.setup.device) || connects_once(port.setup.device)) {

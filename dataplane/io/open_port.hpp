@@ -47,6 +47,7 @@ struct Port {
     std::string interface_name;    // by which it would come back
     steer::File membership;        // keeps the interface listening
     rte_mempool* pool = nullptr;
+    std::vector<int> xdp_sockets;                           // net_af_xdp: the driver's, one for each queue
     std::vector<std::unique_ptr<rte_spinlock_t>> tx_locks;  // by transmit queue, where workers share queues
     std::unique_ptr<PortSteering> steering;                 // null: every frame is the edge's
 };

@@ -7,8 +7,10 @@
 #include <cstring>
 
 #include "dataplane/io/eal.hpp"
+#include "dataplane/io/failure.hpp"
 #include "dataplane/io/handover.hpp"
 #include "dataplane/io/local_rings.hpp"
+#include "dataplane/io/page_pool.hpp"
 
 namespace peerlane::dataplane {
 namespace {
@@ -24,9 +26,24 @@ unsigned buffers(unsigned rx_queues, unsigned tx_queues, unsigned workers) {
            workers * (kPoolCache * 3 / 2 + kBurst * (kExtraPieces + 2));
 }
 
-/// AF_XDP: of each buffer the kernel keeps so many octets in front of the frame (linux/bpf.h: XDP_PACKET_HEADROOM).
-unsigned margin(const PortSetup& setup) {
-    return setup.device.is_virtual && setup.device.name.starts_with("net_af_xdp") ? 256 : 0;
+bool is_xdp(const PortSetup& setup) {
+    return setup.device.is_virtual && setup.device.name.starts_with("net_af_xdp");
+}
+
+/// DPDK's net_af_xdp fills a ring of 2048 buffers for each receive queue, whatever is asked for, and leaves up to as
+/// many that were sent where the kernel gives them back.
+unsigned xdp_buffers(unsigned queues) {
+    constexpr unsigned kRing = 2048;
+    return queues * 2 * kRing;
+}
+
+/// The most receive queues that a port can have, before its device is known.
+unsigned most_queues(const PortSetup& setup, unsigned workers) {
+    const auto at = setup.device.arguments.find(",queue_count=");
+    if (!is_xdp(setup)) { return std::max<unsigned>(workers, kMaxPlainQueues); }
+    if (at == std::string::npos) { return 1; }
+    const auto* const number = setup.device.arguments.c_str() + at + std::strlen(",queue_count=");
+    return static_cast<unsigned>(std::clamp<unsigned long>(std::strtoul(number, nullptr, 10), 1, kMaxPlainQueues));
 }
 
 /// The longest packet that buffers are made for. net_af_packet refuses buffers smaller than the frames of its ring.
@@ -36,6 +53,18 @@ std::uint16_t longest(const PortSetup& setup) {
     if (!device.starts_with("net_af_packet") || at == std::string::npos) { return setup.mtu; }
     const auto frame = std::strtoul(device.c_str() + at + std::strlen(",framesz="), nullptr, 10);
     return static_cast<std::uint16_t>(std::clamp<unsigned long>(frame, setup.mtu, 16'384));
+}
+
+rte_mempool* make_pool_of(const Port& port, std::size_t index, unsigned tx_queues, unsigned workers) {
+    const auto name = "port" + std::to_string(index);
+    const auto count = buffers(port.rx_queues, tx_queues, workers);
+    if (!is_xdp(port.setup)) { return make_pool(name, count, longest(port.setup), kPoolCache); }
+    try {
+        return make_page_pool(name, count + xdp_buffers(port.rx_queues), kPoolCache);
+    } catch (const std::exception& error) {
+        throw Failure("port " + port.setup.name, error.what(),
+                      "set vm.nr_hugepages right after the system has started, or use net_af_packet");
+    }
 }
 
 }  // namespace
@@ -49,8 +78,7 @@ Ports::Ports(const std::vector<PortSetup>& setups, unsigned workers) : workers_(
         }
         for (std::size_t i = 0; i < ports_.size(); ++i) {
             Port& port = ports_[i];
-            port.pool = make_pool("port" + std::to_string(i), buffers(port.rx_queues, tx_queues, workers),
-                                  longest(port.setup), kPoolCache, margin(port.setup));
+            port.pool = make_pool_of(port, i, tx_queues, workers);
             start_port(port, static_cast<std::uint8_t>(i));
         }
     } catch (...) {
@@ -105,11 +133,13 @@ std::size_t Ports::megabytes(const std::vector<PortSetup>& setups, unsigned work
     std::size_t octets = 0;
     const auto queues = static_cast<unsigned>(setups.size()) * workers;
     for (const auto& setup : setups) {
-        const std::size_t each =
-            std::max<std::size_t>(longest(setup) + margin(setup), RTE_MBUF_DEFAULT_DATAROOM) + kOverhead;
-        octets += each * buffers(std::max<unsigned>(workers, kMaxPlainQueues), queues, workers);
+        const std::size_t each = std::max<std::size_t>(longest(setup), RTE_MBUF_DEFAULT_DATAROOM) + kOverhead;
+        const auto most = most_queues(setup, workers);
+        const auto count = buffers(most, queues, workers) + (is_xdp(setup) ? xdp_buffers(most) : 0);
+        // Without hugepages no buffer crosses a page.
+        octets += std::max(each * 5 / 4, page_buffer_size()) * count;
     }
-    return kBase + octets / (std::size_t{1} << 20U) * 5 / 4;
+    return kBase + octets / (std::size_t{1} << 20U);
 }
 
 }  // namespace peerlane::dataplane

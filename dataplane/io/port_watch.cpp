@@ -11,6 +11,7 @@ bool PortWatch::tick(Nanoseconds now) {
     bool changed = false;
     for (std::size_t i = 0; i < up_.size(); ++i) {
         const bool up = look(i, now);
+        xdp_.look(ports_.all()[i], i, now);
         if (!first_ && up == up_[i]) { continue; }
         up_[i] = up;
         changed = true;

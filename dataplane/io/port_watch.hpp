@@ -8,6 +8,7 @@
 #include "dataplane/io/port.hpp"
 #include "dataplane/io/publication.hpp"
 #include "dataplane/io/socket_device.hpp"
+#include "dataplane/io/xdp_watch.hpp"
 #include "lib/base/types.hpp"
 
 namespace peerlane::dataplane {
@@ -42,6 +43,7 @@ class PortWatch {
     std::vector<Nanoseconds> forgot_ = std::vector<Nanoseconds>(ports_.all().size());    // forget_socket_errors()
     std::vector<Nanoseconds> tried_ = std::vector<Nanoseconds>(ports_.all().size());
     std::vector<Reconnection> reconnections_ = std::vector<Reconnection>(ports_.all().size());
+    XdpWatch xdp_{ports_.all().size()};
     Nanoseconds looked_ = 0;
     bool first_ = true;
 };

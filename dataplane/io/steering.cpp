@@ -67,16 +67,13 @@ PortSteering::PortSteering(std::string where, std::string interface, bool access
     try {
         object_ = steer::memory_file("steer.bpf.o", {reinterpret_cast<const char*>(object.data()), object.size()});
     } catch (const std::exception& error) { throw Failure(where_, error.what(), "allow more open files"); }
-    sockets_before_ = steer::own_xdp_sockets();
 }
 
 std::string PortSteering::arguments() const {
     return ",xdp_prog=" + steer::path_of(object_);
 }
 
-void PortSteering::take_over() {
-    auto sockets = steer::own_xdp_sockets();
-    std::erase_if(sockets, [&](int one) { return std::ranges::find(sockets_before_, one) != sockets_before_.end(); });
+void PortSteering::take_over(std::span<const int> sockets) {
     or_failure(where_, [&] { steering_.emplace(interface_, sockets); });
     object_.reset();
 }

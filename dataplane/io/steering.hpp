@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -27,8 +28,8 @@ class PortSteering {
 
     /// What DPDK is to be told beside the device's arguments.
     [[nodiscard]] std::string arguments() const;
-    /// When the queues are set up: DPDK's driver has attached the program. Throws Failure.
-    void take_over();
+    /// When the queues are set up: DPDK's driver has attached the program and opened `sockets`. Throws Failure.
+    void take_over(std::span<const int> sockets);
     /// What the interface has to receive. Throws Failure.
     void receive(bool promiscuous);
 
@@ -50,7 +51,6 @@ class PortSteering {
     std::string interface_;
     unsigned index_ = 0;  // the system's number of the interface
     steer::File object_;
-    std::vector<int> sockets_before_;
     std::optional<steer::Steering> steering_;
 };
 

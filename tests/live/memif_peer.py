@@ -83,12 +83,16 @@ class MemifPeer:
             self.sent += 1
         self.set(OUT, HEAD, self.sent)
 
+    def has_frame(self):
+        return self.get(IN, TAIL) != self.received & 0xFFFF
+
     def receive(self):
         """The next frame; waits for it."""
-        wait_until("a frame over memif", lambda: self.get(IN, TAIL) != self.received & 0xFFFF)
+        wait_until("a frame over memif", self.has_frame)
         start = self.buffer(IN, self.received)
         length = struct.unpack_from("=I", self.memory, self.length_at(IN, self.received))[0]
         frame = self.memory[start:start + length]
+        struct.pack_into("=I", self.memory, self.length_at(IN, self.received), BUFFER)  # the room there is for the next
         self.received += 1
         self.set(IN, HEAD, self.received + SLOTS)
         return frame
