@@ -72,6 +72,12 @@ constexpr Field kEdgeFields[] = {
      .preset = "/run/peerlane.sock",
      .meaning = "Unix socket on which the running edge answers `show` and `reload`.",
      .store = store<&Edge::socket>},
+    {.name = "read_socket",
+     .type = Type::text,
+     .otherwise = "none",
+     .meaning = "A second Unix socket that answers `show` and refuses `reload`, for who may look and not change. Its "
+                "file has mode 0660 too; in a directory with the set-group-ID bit it has that directory's group.",
+     .store = store<&Edge::read_socket>},
     {.name = "icmp_errors_per_second",
      .type = Type::integer,
      .min = 0,

@@ -1,13 +1,14 @@
 #include "config/load.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <expected>
-#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -29,22 +30,39 @@ namespace fs = std::filesystem;
 // Forty times ten thousand circuits; more than this is a mistake, such as a device instead of a file.
 constexpr std::size_t kMaxFileSize = 256UL << 20U;
 
-/// The text of the file, or why it cannot be read.
+constexpr int kPipePatience = 5000;  // milliseconds for a pipe to say something
+
+struct OpenFile {
+    int number;
+    ~OpenFile() {
+        if (number >= 0) close(number);
+    }
+};
+
+/// The text of the file, or why it cannot be read. A pipe may be one, but none that nobody writes to: a running edge
+/// that reads its configuration again must not wait for ever. No copy of a key is left in a buffer of a library's.
 std::expected<WipedText, std::string> read_file(const fs::path& path) {
-    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
-    if (!file) return std::unexpected(std::strerror(errno));
-    std::setvbuf(file.get(), nullptr, _IONBF, 0);  // no copy of a key in a buffer of the library's
+    const OpenFile file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
+    if (file.number < 0) return std::unexpected(std::strerror(errno));
     WipedText text;
     constexpr std::size_t kBlock = 1U << 16U;
-    std::size_t size = 0;
-    do {
+    for (std::size_t size = 0;;) {
         text.resize(size + kBlock);
-        size += std::fread(text.data() + size, 1, kBlock, file.get());
+        const auto got = read(file.number, text.data() + size, kBlock);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0 && errno == EAGAIN) {
+            pollfd one{file.number, POLLIN, 0};
+            if (poll(&one, 1, kPipePatience) == 0) return std::unexpected("nobody writes to this pipe");
+            continue;
+        }
+        if (got < 0) return std::unexpected(std::strerror(errno));
+        size += static_cast<std::size_t>(got);
         if (size > kMaxFileSize) return std::unexpected("it is larger than 256 MiB");
-    } while (size == text.size());
-    text.resize(size);
-    if (std::ferror(file.get()) != 0) return std::unexpected(std::strerror(errno));
-    return text;
+        if (got == 0) {
+            text.resize(size);
+            return text;
+        }
+    }
 }
 
 struct Run {
@@ -114,8 +132,35 @@ bool load_includes(Run& run) {
     return all;
 }
 
+/// Of `settings` only what can be the value of one is noted.
+void note_places(Cursor mapping, const std::string& prefix, bool settings, Model& model) {
+    if (!mapping || mapping.kind() != Kind::mapping) return;
+    for (Cursor key = mapping.first(); key;) {
+        const Cursor value = key.next();
+        if (!value) return;
+        const bool plain = value.kind() == Kind::scalar && !value.text().empty();
+        if (!settings || plain || key.text() == "cores")
+            model.places.emplace(prefix + std::string(key.text()), key.place());
+        key = value.next();
+    }
+}
+
+/// Of what only a restart can change, and of the socket.
+void note_places(Cursor root, Model& model) {
+    if (root.kind() != Kind::mapping) return;
+    note_places(root, "", false, model);
+    note_places(root.find("edge"), "edge.", true, model);
+    const Cursor ports = root.find("ports");
+    note_places(ports, "ports.", false, model);
+    for (const Port& port : model.ports) {
+        if (ports && ports.kind() == Kind::mapping)
+            note_places(ports.find(port.name), "ports." + port.name + '.', true, model);
+    }
+}
+
 void load_all(Run& run, Tree& tree, std::string_view text, const LoadOptions& options) {
     if (!load_tree(run, tree, text, top_mapping())) return;
+    note_places(Cursor{&tree, 0}, run.loaded.model);
     load_includes(run);
     resolve_bursts(run.loaded.model);
     resolve_outer_addresses(run.loaded.model);

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,6 +36,7 @@ struct Edge {
     Idle idle = Idle::spin;
     std::string state_dir = "/var/lib/peerlane";
     std::string socket = "/run/peerlane.sock";
+    std::string read_socket;                     // answers `show` only; empty: none
     std::uint32_t icmp_errors_per_second = 100;  // per peering
     std::uint32_t punts_per_second = 1000;       // per peering, and per core port
     std::uint32_t tcp_rtt_ms = 20;               // the round trip the burst warning assumes
@@ -163,6 +166,9 @@ struct Model {
     std::vector<Port> ports;  // file order: port n of docs and of replay's MAC
     std::vector<Customer> customers;
     std::vector<std::string> files;  // every file read, the named one first
+    /// Where the settings of the edge and of its ports are: "edge.workers", "ports.core0", "ports.core0.mtu". Of a
+    /// file with mistakes what could be read of them.
+    std::map<std::string, Place, std::less<>> places{};
 };
 
 /// One finding: where, what is wrong, what to write instead.

@@ -1,5 +1,7 @@
 #include "dataplane/live_commands.hpp"
 
+#include <fmt/format.h>
+
 #include <memory>
 #include <string>
 
@@ -9,17 +11,27 @@
 namespace peerlane::dataplane {
 namespace {
 
-struct Target {
+struct Where {
     std::string socket;
     std::string config;
+    unsigned patience = 0;
+
+    [[nodiscard]] Target target() const {
+        auto target = target_of(socket, config);
+        target.patience = patience;
+        return target;
+    }
 };
 
-std::shared_ptr<Target> add_target(CLI::App& command) {
-    auto target = std::make_shared<Target>();
-    auto* socket = command.add_option("--socket", target->socket, "the edge's socket; default /run/peerlane.sock");
-    command.add_option("--config", target->config, "the edge's configuration, which names its socket")
+std::shared_ptr<Where> add_where(CLI::App& command, unsigned patience) {
+    auto where = std::make_shared<Where>();
+    auto* socket = command.add_option("--socket", where->socket, "the edge's socket; default /run/peerlane.sock");
+    command.add_option("--config", where->config, "the configuration the edge runs with, which names its socket")
         ->excludes(socket);
-    return target;
+    command
+        .add_option("--timeout", where->patience, fmt::format("seconds to wait for an answer; default {}", patience))
+        ->check(CLI::Range(1U, 86'400U));
+    return where;
 }
 
 void add_run(CLI::App& app, int& status) {
@@ -40,21 +52,21 @@ void add_show(CLI::App& app, int& status) {
     auto name = std::make_shared<std::string>();
     command->add_option("name", *name, "of `show circuit`: the circuit, or customer/circuit");
     command->add_flag("--json", *json, "as JSON instead of a table");
-    auto target = add_target(*command);
-    command->callback([what, name, json, target, &status] {
+    auto where = add_where(*command, kShowPatience);
+    command->callback([what, name, json, where, &status] {
         if ((*what == "circuit") == name->empty()) {
             throw CLI::ValidationError("show " + *what, name->empty() ? "name a circuit; `show circuits` lists them"
                                                                       : "takes no name; `show circuit NAME` does");
         }
-        const auto socket = socket_of(target->socket, target->config);
-        status = name->empty() ? show_command(socket, *what, *json) : show_circuit_command(socket, *name, *json);
+        const auto target = where->target();
+        status = name->empty() ? show_command(target, *what, *json) : show_circuit_command(target, *name, *json);
     });
 }
 
 void add_reload(CLI::App& app, int& status) {
     auto* command = app.add_subcommand("reload", "let the running edge read its configuration again");
-    auto target = add_target(*command);
-    command->callback([target, &status] { status = reload_command(socket_of(target->socket, target->config)); });
+    auto where = add_where(*command, kReloadPatience);
+    command->callback([where, &status] { status = reload_command(where->target()); });
 }
 
 }  // namespace

@@ -1,4 +1,6 @@
 // The command line.
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <exception>
@@ -10,6 +12,7 @@
 #include "dataplane/control/findings.hpp"
 #include "dataplane/control/preflight.hpp"
 #include "dataplane/io/live_eal.hpp"
+#include "dataplane/io/print.hpp"
 #include "dataplane/live_commands.hpp"
 #include "dataplane/replay.hpp"
 
@@ -28,11 +31,11 @@ int check(const std::string& file, bool with_preflight) {
         circuits += customer.circuits.size();
         for (const auto& circuit : customer.circuits) { peerings += circuit.peerings.size(); }
     }
-    std::cout << file << ": valid: " << loaded.model.ports.size() << " ports, " << loaded.model.customers.size()
-              << " customers, " << circuits << " circuits, " << peerings << " peerings\n";
+    print(fmt::format("{}: valid: {} ports, {} customers, {} circuits, {} peerings\n", file, loaded.model.ports.size(),
+                      loaded.model.customers.size(), circuits, peerings));
     if (!with_preflight) { return 0; }
     const auto needs = preflight(loaded.model, allowed_cores());
-    std::cout << to_text(needs);
+    print(to_text(needs));
     const bool missing =
         std::any_of(needs.begin(), needs.end(), [](const Need& need) { return need.state == Need::State::missing; });
     return missing ? kFailed : 0;
@@ -71,10 +74,10 @@ void add_replay(CLI::App& app, int& status) {
 
 void add_documents(CLI::App& app) {
     app.add_subcommand("schema", "print the JSON Schema of the configuration")->callback([] {
-        std::cout << config::json_schema();
+        print(config::json_schema());
     });
     app.add_subcommand("reference", "print the reference page of the configuration")->callback([] {
-        std::cout << config::reference_markdown();
+        print(config::reference_markdown());
     });
 }
 
@@ -104,11 +107,12 @@ int main(int count, char** arguments) {
     try {
         peerlane::dataplane::refuse_unknown_command(app, count, arguments);
         app.parse(count, arguments);
-    } catch (const CLI::ParseError& error) { return app.exit(error); } catch (const std::exception& error) {
+    } catch (const CLI::ParseError& error) { status = app.exit(error); } catch (const std::exception& error) {
         std::cerr << "peerlane: " << error.what() << '\n';
         return peerlane::dataplane::kFailed;
     }
-    // A full disk or a closed pipe is a failure too.
-    std::cout.flush();
-    return std::cout ? status : peerlane::dataplane::kFailed;
+    // What CLI11 printed: --help, --version.
+    if (std::cout.flush()) { return status; }
+    std::cerr << "peerlane: standard output cannot be written\n";
+    return peerlane::dataplane::kFailed;
 }

@@ -14,6 +14,7 @@
 #include "dataplane/control/counters.hpp"
 #include "dataplane/control/findings.hpp"
 #include "dataplane/io/eal.hpp"
+#include "dataplane/io/print.hpp"
 #include "dataplane/pipeline/run.hpp"
 #include "dataplane/tables/compile.hpp"
 #include "dataplane/tables/compile_sas.hpp"
@@ -145,7 +146,7 @@ class Replay {
 
 void write_json(const std::filesystem::path& file, const nlohmann::ordered_json& json) {
     if (file == "-") {
-        std::cout << json.dump(2) << '\n';
+        print(json.dump(2) + '\n');
         return;
     }
     std::ofstream out(file);
@@ -173,7 +174,7 @@ int replay(const ReplayOptions& options) {
     Replay edge(loaded.model, options);
     edge.run();
     if (!options.json.empty()) { write_json(options.json, counters_json(edge.snapshot(), edge.state(), edge.last())); }
-    if (options.json != "-") { std::cout << summary(edge.snapshot(), edge.state(), edge.elapsed()); }
+    if (options.json != "-") { print(summary(edge.snapshot(), edge.state(), edge.elapsed())); }
     return 0;
 }
 

@@ -14,7 +14,7 @@ using config::Finding;
 
 /// The settings of the edge and the ports are all that later models are compared with.
 config::Model without_customers(const config::Model& model) {
-    return {model.edge, model.ports, {}, model.files};
+    return {model.edge, model.ports, {}, model.files, {}};
 }
 
 }  // namespace
@@ -62,6 +62,7 @@ Applied Configuration::reload() {
     }
     publication_.publish(*next);
     const auto before = std::exchange(snapshot_, std::move(next));  // nobody reads it any more
+    ++generation_;
     steered_.dismiss(*snapshot_);
     keep_departed(*before, *snapshot_, state_);
     upkeep_.published(before.get(), *snapshot_);

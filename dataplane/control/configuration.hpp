@@ -49,6 +49,9 @@ class Configuration {
     Applied reload();
 
     [[nodiscard]] const Snapshot& snapshot() const noexcept { return *snapshot_; }
+    /// Counts what has been published: what was made of an earlier snapshot no longer holds.
+    [[nodiscard]] std::uint64_t generation() const noexcept { return generation_; }
+    [[nodiscard]] const std::filesystem::path& file() const noexcept { return file_; }
     [[nodiscard]] Nanoseconds now() const { return clock_(); }
 
   private:
@@ -64,6 +67,7 @@ class Configuration {
     Clock clock_;
     Steered steered_;
     std::unique_ptr<const Snapshot> snapshot_;
+    std::uint64_t generation_ = 0;
 };
 
 /// What differs between the two that only a restart can change: ports but for their addresses, gateways and TPID;

@@ -53,88 +53,9 @@ std::array<std::uint64_t, kDropReasons> all_drops(const State& state) {
     return drops;
 }
 
-Json ports_json(const Snapshot& snapshot, const State& state) {
-    auto ports = Json::object();
-    for (std::size_t i = 0; i < snapshot.ports.size(); ++i) {
-        PortCounters sum{};
-        for (const auto& worker : state.workers) {
-            const PortCounters& one = worker->ports[i];
-            sum.received += read(one.received);
-            sum.originated += read(one.originated);
-            sum.sent += read(one.sent);
-            sum.dropped += read(one.dropped);
-            sum.punted += read(one.punted);
-            sum.held += read(one.held);
-            sum.transmitted += read(one.transmitted);
-        }
-        ports[snapshot.ports[i].name] = {{"role", snapshot.ports[i].access ? "access" : "core"},
-                                         {"received", sum.received},
-                                         {"originated", sum.originated},
-                                         {"sent", sum.sent},
-                                         {"dropped", sum.dropped},
-                                         {"punted", sum.punted},
-                                         {"held", sum.held},
-                                         {"transmitted", sum.transmitted}};
-    }
-    return ports;
-}
-
-Json circuits_json(const Snapshot& snapshot, const State& state) {
+Json whole(const Rows& rows) {
     auto list = Json::array();
-    for (const auto& circuit : snapshot.names.circuits) {
-        for (const auto link : circuit.links) {
-            for (const auto way : kWays) {
-                Json row{{"customer", circuit.customer},
-                         {"circuit", circuit.circuit},
-                         {"link", config::to_text(link)},
-                         {"direction", to_text(way)}};
-                row.update(circuit_counters_json(circuit_counters(snapshot, state, circuit, link, way)));
-                list.push_back(std::move(row));
-            }
-        }
-    }
-    return list;
-}
-
-Json peerings_json(const Snapshot& snapshot, const State& state) {
-    auto list = Json::array();
-    for (const auto& peering : snapshot.names.peerings) {
-        for (const auto link : peering.links) {
-            for (const auto way : kWays) {
-                const auto sum = peering_passed(state, peering, link, way);
-                list.push_back({{"customer", peering.customer},
-                                {"circuit", peering.circuit},
-                                {"peering", peering.type},
-                                {"link", config::to_text(link)},
-                                {"direction", to_text(way)},
-                                {"packets", sum.packets},
-                                {"bytes", sum.bytes}});
-            }
-        }
-    }
-    return list;
-}
-
-Json tunnels_json(const Snapshot& snapshot, const State& state) {
-    auto list = Json::array();
-    for (const auto& tunnel : snapshot.names.tunnels) {
-        for (const auto link : tunnel.links) {
-            for (const auto way : kWays) {
-                const auto sum = tallied(state, tally::tunnel(tunnel.slot, link, way), true);
-                list.push_back({{"customer", tunnel.customer},
-                                {"circuit", tunnel.circuit},
-                                {"peering", tunnel.peering},
-                                {"virtual_network", tunnel.name},
-                                {"local", tunnel.local},
-                                {"remote", tunnel.remote},
-                                {"key", tunnel.key ? Json(raw(*tunnel.key)) : Json()},
-                                {"link", config::to_text(link)},
-                                {"direction", to_text(way)},
-                                {"packets", sum.packets},
-                                {"bytes", sum.bytes}});
-            }
-        }
-    }
+    for (std::size_t one = 0; one < rows.count; ++one) { rows.add(one, list); }
     return list;
 }
 
@@ -177,10 +98,96 @@ Json drops_json(const WorkerState& worker) {
     return reasons_json(drops);
 }
 
+Json drops_json(const State& state) {
+    return reasons_json(all_drops(state));
+}
+
+Json port_counters_json(const Snapshot& snapshot, const State& state) {
+    auto ports = Json::object();
+    for (std::size_t i = 0; i < snapshot.ports.size(); ++i) {
+        PortCounters sum{};
+        for (const auto& worker : state.workers) {
+            const PortCounters& one = worker->ports[i];
+            sum.received += read(one.received);
+            sum.originated += read(one.originated);
+            sum.sent += read(one.sent);
+            sum.dropped += read(one.dropped);
+            sum.punted += read(one.punted);
+            sum.held += read(one.held);
+            sum.transmitted += read(one.transmitted);
+        }
+        ports[snapshot.ports[i].name] = {{"role", snapshot.ports[i].access ? "access" : "core"},
+                                         {"received", sum.received},
+                                         {"originated", sum.originated},
+                                         {"sent", sum.sent},
+                                         {"dropped", sum.dropped},
+                                         {"punted", sum.punted},
+                                         {"held", sum.held},
+                                         {"transmitted", sum.transmitted}};
+    }
+    return ports;
+}
+
+Rows circuit_rows(const Snapshot& snapshot, const State& state) {
+    return {snapshot.names.circuits.size(), [&](std::size_t one, Json& list) {
+                const auto& circuit = snapshot.names.circuits[one];
+                for (const auto link : circuit.links) {
+                    for (const auto way : kWays) {
+                        Json row{{"customer", circuit.customer},
+                                 {"circuit", circuit.circuit},
+                                 {"link", config::to_text(link)},
+                                 {"direction", to_text(way)}};
+                        row.update(circuit_counters_json(circuit_counters(snapshot, state, circuit, link, way)));
+                        list.push_back(std::move(row));
+                    }
+                }
+            }};
+}
+
+Rows peering_rows(const Snapshot& snapshot, const State& state) {
+    return {snapshot.names.peerings.size(), [&](std::size_t one, Json& list) {
+                const auto& peering = snapshot.names.peerings[one];
+                for (const auto link : peering.links) {
+                    for (const auto way : kWays) {
+                        const auto sum = peering_passed(state, peering, link, way);
+                        list.push_back({{"customer", peering.customer},
+                                        {"circuit", peering.circuit},
+                                        {"peering", peering.type},
+                                        {"link", config::to_text(link)},
+                                        {"direction", to_text(way)},
+                                        {"packets", sum.packets},
+                                        {"bytes", sum.bytes}});
+                    }
+                }
+            }};
+}
+
+Rows tunnel_rows(const Snapshot& snapshot, const State& state) {
+    return {snapshot.names.tunnels.size(), [&](std::size_t one, Json& list) {
+                const auto& tunnel = snapshot.names.tunnels[one];
+                for (const auto link : tunnel.links) {
+                    for (const auto way : kWays) {
+                        const auto sum = tallied(state, tally::tunnel(tunnel.slot, link, way), true);
+                        list.push_back({{"customer", tunnel.customer},
+                                        {"circuit", tunnel.circuit},
+                                        {"peering", tunnel.peering},
+                                        {"virtual_network", tunnel.name},
+                                        {"local", tunnel.local},
+                                        {"remote", tunnel.remote},
+                                        {"key", tunnel.key ? Json(raw(*tunnel.key)) : Json()},
+                                        {"link", config::to_text(link)},
+                                        {"direction", to_text(way)},
+                                        {"packets", sum.packets},
+                                        {"bytes", sum.bytes}});
+                    }
+                }
+            }};
+}
+
 Json counters_json(const Snapshot& snapshot, const State& state, Nanoseconds now) {
-    return {{"ports", ports_json(snapshot, state)},       {"drops", reasons_json(all_drops(state))},
-            {"circuits", circuits_json(snapshot, state)}, {"peerings", peerings_json(snapshot, state)},
-            {"tunnels", tunnels_json(snapshot, state)},   {"sas", sas_json(snapshot, state, now)}};
+    return {{"ports", port_counters_json(snapshot, state)},     {"drops", drops_json(state)},
+            {"circuits", whole(circuit_rows(snapshot, state))}, {"peerings", whole(peering_rows(snapshot, state))},
+            {"tunnels", whole(tunnel_rows(snapshot, state))},   {"sas", whole(sa_rows(snapshot, state, now))}};
 }
 
 }  // namespace peerlane::dataplane

@@ -1,6 +1,7 @@
 // Counters for people and programs: the workers' own, summed, under the names the contract knows (docs/counters.md).
 #pragma once
 
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "dataplane/tables/snapshot.hpp"
@@ -27,12 +28,26 @@ CircuitCounters circuit_counters(const Snapshot& snapshot, const State& state, c
 /// `packets`, `bytes`, `policed_packets`, `policed_bytes`, `drops`.
 nlohmann::ordered_json circuit_counters_json(const CircuitCounters& counters);
 
-/// All of it: `ports`, `drops`, `circuits`, `peerings`, `tunnels`, `sas`. Any thread that keeps `snapshot` alive; the
-/// workers may go on: each number is right by itself, sums of several may be a burst apart.
-nlohmann::ordered_json counters_json(const Snapshot& snapshot, const State& state, Nanoseconds now);
+/// The rows of an answer, to be made a few at a time. Valid as long as the snapshot is.
+struct Rows {
+    std::size_t count = 0;                                                   // of the things that the rows are about
+    std::function<void(std::size_t one, nlohmann::ordered_json& list)> add;  // the rows about one, to the list
+};
 
-/// One entry per security association: what `show sas` answers. `now` by the clock of the workers.
-nlohmann::ordered_json sas_json(const Snapshot& snapshot, const State& state, Nanoseconds now);
+/// Two rows for each link of a circuit, peering or tunnel, one for each security association (`now` by the clock of the
+/// workers). Any thread that keeps `snapshot` alive; the workers may go on: each number is right by itself, sums of
+/// several may be a burst apart.
+Rows circuit_rows(const Snapshot& snapshot, const State& state);
+Rows peering_rows(const Snapshot& snapshot, const State& state);
+Rows tunnel_rows(const Snapshot& snapshot, const State& state);
+Rows sa_rows(const Snapshot& snapshot, const State& state, Nanoseconds now);
+
+/// What there is of ports and drops, by name.
+nlohmann::ordered_json port_counters_json(const Snapshot& snapshot, const State& state);
+nlohmann::ordered_json drops_json(const State& state);
+
+/// All of it: `ports`, `drops`, `circuits`, `peerings`, `tunnels`, `sas`.
+nlohmann::ordered_json counters_json(const Snapshot& snapshot, const State& state, Nanoseconds now);
 
 /// What one worker dropped, by reason; reasons that never happened are left out.
 nlohmann::ordered_json drops_json(const WorkerState& worker);

@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <memory>
+#include <optional>
 #include <utility>
 
 #include "config/load.hpp"
@@ -143,7 +145,9 @@ std::uint32_t taps_of(const config::Model& model) {
 class Edge {
   public:
     Edge(const std::filesystem::path& file, const config::Model& model)
-        : server_(model.edge.socket, [this](std::string_view request) { return commands_.answer(request); }),
+        : server_(model.edge.socket, true, answer()),
+          reader_(model.edge.read_socket.empty() ? nullptr
+                                                 : std::make_unique<Server>(model.edge.read_socket, false, answer())),
           setups_(port_setups(model)),
           setup_(live_setup(model.edge, setups_)),
           eal_(live_arguments(setup_, allowed_cores())),
@@ -162,8 +166,8 @@ class Edge {
           workers_(state_, ports_, publication_, clock_, rings_, taps_of(model),
                    model.edge.idle == config::Idle::sleep),
           commands_{configuration_, state_, [this] { return ports_json(ports_, watch_, local_); },
-                    [this] { return neighbours_json(configuration_.snapshot(), local_.neighbours(), clock_.now()); },
-                    [this] { return reload(); }} {
+                    [this] { return neighbour_rows(configuration_.snapshot(), local_.neighbours(), clock_.now()); },
+                    [this](const Peer& peer) { return reload(asked_by(peer.uid, peer.pid)); }} {
         local_.adopt(configuration_.snapshot(), clock_.now());
         const auto& remedy = setup_.memory.remedy;
         log("{}{}", setup_.memory.note, remedy.empty() ? "" : "; for speed: " + remedy);
@@ -174,12 +178,14 @@ class Edge {
     int run() {
         while (!ending()) {
             server_.serve(clock_.now());
+            if (reader_) { reader_->serve(clock_.now()); }
             upkeep_.tick(configuration_.snapshot());
             watch_links();
             local_.serve(configuration_.snapshot(), watch_.up(), clock_.now());
             std::vector<pollfd> waiting{{signals_.file(), POLLIN, 0}};
-            server_.watch(waiting);
-            const bool idle = local_.watch(waiting);
+            bool idle = server_.watch(waiting);
+            if (reader_) { idle = reader_->watch(waiting) && idle; }
+            idle = local_.watch(waiting) && idle;
             poll(waiting.data(), waiting.size(), idle ? SaUpkeep::kTick : 0);
             rings_.bell().awake();
         }
@@ -214,24 +220,34 @@ class Edge {
     }
 
     bool ending() {
-        while (const int signal = signals_.next()) {
-            if (signal != SIGHUP) {
-                log("{}: draining", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+        for (auto signal = signals_.next(); signal.number != 0; signal = signals_.next()) {
+            const auto who = asked_by(signal.uid, signal.pid);
+            if (signal.number != SIGHUP) {
+                log("{}: draining; {}", signal.number == SIGTERM ? "SIGTERM" : "SIGINT", who);
                 return true;
             }
-            reload();
+            reload("SIGHUP, " + who);
         }
         return false;
     }
 
-    Applied reload() {
+    template <class Pid>
+    static std::string asked_by(std::uint32_t uid, Pid pid) {
+        return fmt::format("asked for by uid {}, process {}", uid, pid);
+    }
+
+    Server::Answer answer() {
+        return [this](std::string_view request, const Peer& peer) { return commands_.answer(request, peer); };
+    }
+
+    Applied reload(const std::string& who) {
         auto applied = configuration_.reload();
+        if (applied.ok) { local_.adopt(configuration_.snapshot(), clock_.now()); }
         log_text(to_text(applied.findings));
         if (applied.ok) {
-            local_.adopt(configuration_.snapshot(), clock_.now());
-            log("reloaded: {} circuits", configuration_.snapshot().names.circuits.size());
+            log("reloaded: {} circuits; {}", configuration_.snapshot().names.circuits.size(), who);
         } else {
-            log("not reloaded: nothing was changed");
+            log("not reloaded: nothing was changed; {}", who);
         }
         return applied;
     }
@@ -251,6 +267,7 @@ class Edge {
 
     Signals signals_;
     Server server_;
+    std::unique_ptr<Server> reader_;  // edge.read_socket; null: there is none
     std::vector<PortSetup> setups_;
     LiveSetup setup_;
     Eal eal_;

@@ -20,10 +20,10 @@ class Comparison {
         const auto common = std::min(running_.ports.size(), wanted_.ports.size());
         for (std::size_t i = 0; i < common; ++i) { compare_port(running_.ports[i], wanted_.ports[i]); }
         for (std::size_t i = common; i < wanted_.ports.size(); ++i) {
-            refuse(place(wanted_.ports[i]), fmt::format("port {} is new", wanted_.ports[i].name));
+            refuse(place("ports." + wanted_.ports[i].name), fmt::format("port {} is new", wanted_.ports[i].name));
         }
         for (std::size_t i = common; i < running_.ports.size(); ++i) {
-            refuse(start(), fmt::format("port {} is gone", running_.ports[i].name));
+            refuse(place("ports"), fmt::format("port {} is gone", running_.ports[i].name));
         }
         return std::move(findings_);
     }
@@ -33,18 +33,24 @@ class Comparison {
         const auto& running = running_.edge;
         const auto& wanted = wanted_.edge;
         if (running.workers != wanted.workers) { changed("edge.workers", running.workers, wanted.workers); }
-        if (running.cores != wanted.cores) { refuse(start(), "edge.cores has changed"); }
-        if (running.idle != wanted.idle) { refuse(start(), "edge.idle has changed"); }
+        if (running.cores != wanted.cores) { refuse(place("edge.cores"), "edge.cores has changed"); }
+        if (running.idle != wanted.idle) { refuse(place("edge.idle"), "edge.idle has changed"); }
         if (running.socket != wanted.socket) { changed("edge.socket", running.socket, wanted.socket); }
+        if (running.read_socket != wanted.read_socket) {
+            refuse(place("edge.read_socket"), "edge.read_socket has changed");
+        }
         if (running.state_dir != wanted.state_dir) { changed("edge.state_dir", running.state_dir, wanted.state_dir); }
     }
 
     void compare_port(const config::Port& running, const config::Port& wanted) {
         const auto differs = [&](bool same, std::string_view what) {
-            if (!same) { refuse(place(wanted), fmt::format("port {}: {} has changed", wanted.name, what)); }
+            if (same) { return; }
+            refuse(place(fmt::format("ports.{}.{}", wanted.name, what)),
+                   fmt::format("port {}: {} has changed", wanted.name, what));
         };
         if (running.name != wanted.name) {
-            refuse(place(wanted), fmt::format("port {} stands where port {} is", wanted.name, running.name));
+            refuse(place("ports." + wanted.name),
+                   fmt::format("port {} stands where port {} is", wanted.name, running.name));
             return;
         }
         differs(running.role == wanted.role, "role");
@@ -57,15 +63,24 @@ class Comparison {
 
     template <class Value>
     void changed(std::string_view what, const Value& from, const Value& to) {
-        refuse(start(), fmt::format("{} is {}, not {} as it was", what, to, from));
+        refuse(place(what), fmt::format("{} is {}, not {} as it was", what, to, from));
     }
     void refuse(std::string where, std::string what) {
         findings_.push_back({Finding::Severity::error, std::move(where), std::move(what),
                              "restart the edge for that, or undo it and reload the rest"});
     }
-    [[nodiscard]] std::string start() const { return wanted_.files.front() + ":1:1"; }
-    [[nodiscard]] std::string place(const config::Port& port) const {
-        return fmt::format("{}:{}:{}", wanted_.files[port.place.file], port.place.line, port.place.column);
+    /// Of a setting; where the file does not have it, of what it would be in.
+    [[nodiscard]] std::string place(std::string_view setting) const {
+        while (!setting.empty()) {
+            const auto found = wanted_.places.find(setting);
+            if (found != wanted_.places.end()) {
+                const auto& at = found->second;
+                return fmt::format("{}:{}:{}", wanted_.files[at.file], at.line, at.column);
+            }
+            const auto dot = setting.rfind('.');
+            setting = setting.substr(0, dot == std::string_view::npos ? 0 : dot);
+        }
+        return wanted_.files.front() + ":1:1";
     }
 
     const Model& running_;

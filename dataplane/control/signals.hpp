@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
 #include <cstring>
 
 #include "dataplane/io/failure.hpp"
@@ -32,10 +33,16 @@ class Signals {
     Signals& operator=(Signals&&) = delete;
 
     [[nodiscard]] int file() const noexcept { return file_; }
-    /// The next one waiting, or 0.
-    [[nodiscard]] int next() const noexcept {
+    struct Signal {
+        int number = 0;  // 0: none is waiting
+        std::uint32_t uid = 0;
+        std::uint32_t pid = 0;  // 0: of the kernel, or of another namespace
+    };
+    /// The next one waiting, and who sent it.
+    [[nodiscard]] Signal next() const noexcept {
         signalfd_siginfo info{};
-        return ::read(file_, &info, sizeof(info)) == sizeof(info) ? static_cast<int>(info.ssi_signo) : 0;
+        if (::read(file_, &info, sizeof(info)) != sizeof(info)) { return {}; }
+        return {static_cast<int>(info.ssi_signo), info.ssi_uid, info.ssi_pid};
     }
 
   private:

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include "dataplane/io/eal.hpp"
 #include "dataplane/io/failure.hpp"
@@ -49,7 +48,7 @@ std::vector<std::string> live_arguments(const LiveSetup& setup, const std::vecto
                       fmt::format("choose among {}, or leave `cores` out", fmt::join(allowed, ", ")));
     }
     std::vector<std::string> arguments{"--file-prefix",
-                                       fmt::format("peerlane-{}", getpid()),
+                                       fmt::format("{}{}", kRuntimePrefix, getpid()),
                                        "--no-telemetry",
                                        "--log-level=4",
                                        "-m",
@@ -75,13 +74,11 @@ Eal::Eal(const std::vector<std::string>& arguments) {
     // Else DPDK writes to standard error and to syslog itself, and waits for both.
     if (auto* stream = log_stream()) { rte_openlog_stream(stream); }
     start_eal(arguments);
+    directory_.emplace(rte_eal_get_runtime_dir());
 }
 
 /// Without rte_eal_cleanup(): DPDK 22.11's thread of interrupts does not end before what it reads is unmapped. The
 /// memory has no files, and the devices are closed.
-Eal::~Eal() {
-    std::error_code ignored;
-    std::filesystem::remove_all(rte_eal_get_runtime_dir(), ignored);
-}
+Eal::~Eal() = default;
 
 }  // namespace peerlane::dataplane

@@ -1,11 +1,13 @@
 // DPDK's environment for a running edge: its memory, its threads, its devices.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "dataplane/io/device.hpp"
 #include "dataplane/io/memory_plan.hpp"
+#include "dataplane/io/runtime_directory.hpp"
 
 namespace peerlane::dataplane {
 
@@ -37,6 +39,9 @@ class Eal {
     Eal& operator=(const Eal&) = delete;
     Eal(Eal&&) = delete;
     Eal& operator=(Eal&&) = delete;
+
+  private:
+    std::optional<RuntimeDirectory> directory_;
 };
 
 }  // namespace peerlane::dataplane

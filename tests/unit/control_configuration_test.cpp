@@ -10,6 +10,7 @@
 #include "config/load.hpp"
 #include "dataplane/control/commands.hpp"
 #include "dataplane/control/counters.hpp"
+#include "dataplane/control/told_file.hpp"
 #include "tests/unit/own_directory.hpp"
 
 namespace peerlane::dataplane {
@@ -195,12 +196,15 @@ TEST_F(Reload, WhatNeedsARestartIsRefusedByName) {
         auto text = good;
         return text.replace(text.find(from), from.size(), to);
     };
-    says(text_of({kContoso}, "workers: 3"), "edge.workers is 3, not 2");
-    says(text_of({kContoso}, "workers: 2, cores: [0, 1]"), "edge.cores");
-    says(text_of({kContoso}, "workers: 2, idle: sleep"), "edge.idle");
-    says(text_of({kContoso}, "workers: 2, socket: /tmp/x"), "edge.socket is /tmp/x");
-    says(with("net_null0", "net_null7"), ":3:7 port a0: device has changed");
-    says(with("mtu: 9000", "mtu: 9001"), ":4:7 port c0: mtu has changed");
+    says(text_of({kContoso}, "workers: 3"), ":1:19 edge.workers is 3, not 2");
+    says(text_of({kContoso}, "workers: 2, cores: [0, 1]"), ":1:31 edge.cores");
+    says(text_of({kContoso}, "workers: 2, idle: sleep"), ":1:31 edge.idle");
+    says(text_of({kContoso}, "workers: 2, socket: /tmp/x"), ":1:31 edge.socket is /tmp/x");
+    says(text_of({kContoso}, "workers: 2, read_socket: /tmp/x"), ":1:31 edge.read_socket has changed");
+    says(with("name: e1, workers: 2", "name: e1"), ":1:1 edge.workers is 1, not 2");  // where it would be
+    says(with("net_null0", "net_null7"), ":3:23 port a0: device has changed");
+    says(with("mtu: 9000", "mtu: 9001"), ":4:40 port c0: mtu has changed");
+    says(with("mtu: 9000, ", ""), ":4:3 port c0: mtu has changed");
     says(with("device: net_null0", "mac: \"02:00:00:00:00:01\", device: net_null0"), "port a0: mac has changed");
     says(with("customers:", "  a1: { role: access, device: net_null2 }\ncustomers:"), "port a1 is new");
     // Addresses, gateways and the edge's name may change.
@@ -210,11 +214,16 @@ TEST_F(Reload, WhatNeedsARestartIsRefusedByName) {
 
 TEST_F(Reload, CommandsAnswerInJson) {
     start(text_of({kContoso}));
-    const Commands commands{*configuration, state,
-                            [] { return nlohmann::ordered_json::parse(R"([{"link":"up"},{"link":"down"}])"); },
-                            [] { return nlohmann::ordered_json::parse(R"([{"state":"reachable"}])"); },
-                            [this] { return configuration->reload(); }};
-    const auto ask = [&](std::string_view request) { return nlohmann::json::parse(commands.answer(request)); };
+    const Commands commands{
+        *configuration, state, [] { return nlohmann::ordered_json::parse(R"([{"link":"up"},{"link":"down"}])"); },
+        [] {
+            return Rows{1, [](std::size_t, nlohmann::ordered_json& list) { list.push_back({{"state", "reachable"}}); }};
+        },
+        [this](const Peer&) { return configuration->reload(); }};
+    const Peer root{0, 1, true};
+    const auto ask = [&](std::string_view request) {
+        return nlohmann::json::parse(commands.answer(request, root).text);
+    };
     count(0, 3);
     const auto circuits = ask(R"({"command":"show","what":"circuits"})");
     EXPECT_EQ(circuits["ok"], true);
@@ -231,6 +240,18 @@ TEST_F(Reload, CommandsAnswerInJson) {
     EXPECT_EQ(circuit["circuit"]["links"][0]["to_cloud"]["packets"], 3);
     EXPECT_EQ(circuit["circuit"]["links"][0]["port_link"], "up");
     EXPECT_EQ(ask(R"({"command":"reload"})")["ok"], true);
+    const auto before = configuration->generation();
+    const auto read = nlohmann::json::parse(commands.answer(R"({"command":"reload"})", {0, 1, false}).text);
+    EXPECT_EQ(read["error"], "this socket answers `show` only: reload by the edge's other one, edge.socket");
+    for (const auto* another : {R"({"command":"reload","config":{"path":"/etc/passwd","device":1,"inode":2}})",
+                                R"({"command":"show","what":"ports","config":"edge.yaml"})"}) {
+        EXPECT_EQ(ask(another)["ok"], false) << another;
+        EXPECT_NE(ask(another)["error"].get<std::string>().find("this edge runs with " + file_.string()),
+                  std::string::npos);
+    }
+    EXPECT_EQ(configuration->generation(), before) << "nothing was read";
+    EXPECT_EQ(ask(R"({"command":"reload","config":)" + told_file(file_).dump() + "}")["ok"], true);
+    EXPECT_EQ(configuration->generation(), before + 1);
     write("customers: 7\n");
     const auto refused = ask(R"({"command":"reload"})");
     EXPECT_EQ(refused["ok"], false);

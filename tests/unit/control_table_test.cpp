@@ -33,14 +33,14 @@ TEST(Table, NamedRowsAndCounts) {
 }
 
 TEST(Socket, TheOneNamedThenTheConfigurationsThenTheDefault) {
-    EXPECT_EQ(socket_of("/x.sock", "/y.yaml"), "/x.sock");
-    EXPECT_EQ(socket_of("", ""), "/run/peerlane.sock");
+    EXPECT_EQ(target_of("/x.sock", "/y.yaml").socket, "/x.sock");
+    EXPECT_EQ(target_of("", "").socket, "/run/peerlane.sock");
     const auto file =
         std::filesystem::temp_directory_path() / ("peerlane-socket-" + std::to_string(getpid()) + ".yaml");
     std::ofstream(file) << "edge: { socket: /run/of-the-file.sock, mistake: 1 }\n";
-    EXPECT_EQ(socket_of("", file), "/run/of-the-file.sock");
+    EXPECT_EQ(target_of("", file).socket, "/run/of-the-file.sock");
     std::filesystem::remove(file);
-    EXPECT_THROW(socket_of("", file), std::runtime_error) << "not the default, which may be another edge's";
+    EXPECT_THROW(target_of("", file), std::runtime_error) << "not the default, which may be another edge's";
 }
 
 }  // namespace
