@@ -18,6 +18,7 @@
 #include "dataplane/control/findings.hpp"
 #include "dataplane/control/local.hpp"
 #include "dataplane/control/neighbours_view.hpp"
+#include "dataplane/control/port_events.hpp"
 #include "dataplane/control/port_setup.hpp"
 #include "dataplane/control/ports_view.hpp"
 #include "dataplane/control/server.hpp"
@@ -165,13 +166,14 @@ class Edge {
           watch_(ports_, publication_),
           workers_(state_, ports_, publication_, clock_, rings_, taps_of(model),
                    model.edge.idle == config::Idle::sleep),
-          commands_{configuration_, state_, [this] { return ports_json(ports_, watch_, local_); },
+          commands_{configuration_, state_, [this] { return ports_json(ports_, state_, watch_, local_); },
                     [this] { return neighbour_rows(configuration_.snapshot(), local_.neighbours(), clock_.now()); },
                     [this](const Peer& peer) { return reload(asked_by(peer.uid, peer.pid)); }} {
         local_.adopt(configuration_.snapshot(), clock_.now());
         const auto& remedy = setup_.memory.remedy;
         log("{}{}", setup_.memory.note, remedy.empty() ? "" : "; for speed: " + remedy);
         watch_.tick(clock_.now());
+        watch_.explain([this](std::size_t port, bool up) { return port_meaning(configuration_.snapshot(), port, up); });
         log_start(model);
     }
 
@@ -182,6 +184,7 @@ class Edge {
             upkeep_.tick(configuration_.snapshot());
             watch_links();
             local_.serve(configuration_.snapshot(), watch_.up(), clock_.now());
+            unclaimed_.tick(ports_, state_, local_.counts(), clock_.now());
             std::vector<pollfd> waiting{{signals_.file(), POLLIN, 0}};
             bool idle = server_.watch(waiting);
             if (reader_) { idle = reader_->watch(waiting) && idle; }
@@ -281,6 +284,7 @@ class Edge {
     LocalDelivery local_;
     Configuration configuration_;
     PortWatch watch_;
+    UnclaimedPackets unclaimed_;
     std::vector<std::string> refusals_;  // of ports that do not steer what they should
     Nanoseconds admitted_ = 0;
     Workers workers_;

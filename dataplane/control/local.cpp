@@ -50,7 +50,10 @@ LocalDelivery::LocalDelivery(LocalRings& rings, State& state, std::vector<std::o
       buffers_(buffers),
       neighbours_(state,
                   {[this](std::uint8_t port, std::span<const std::uint8_t> frame) { send(port, frame); },
-                   [this](rte_mbuf* packet) { release(packet); }},
+                   [this](rte_mbuf* packet) { release(packet); },
+                   [this](const Neighbours::Entry& entry, unsigned changes) {
+                       events_.changed(*snapshot_, neighbours_, entry, changes, ticked_);
+                   }},
                   times),
       counts_(taps_.size()) {}
 
@@ -72,7 +75,9 @@ void LocalDelivery::serve(const Snapshot& snapshot, const std::vector<bool>& up,
     }
     if (now - ticked_ < kTick && ticked_ != 0) { return; }
     ticked_ = now;
+    snapshot_ = &snapshot;
     neighbours_.tick(snapshot, up, now);
+    events_.tick(now);
 }
 
 bool LocalDelivery::watch(std::vector<pollfd>& waiting) {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/control/neighbour_events.hpp"
 #include "dataplane/control/neighbours.hpp"
 #include "dataplane/control/tap.hpp"
 #include "dataplane/io/local_rings.hpp"
@@ -57,6 +58,8 @@ class LocalDelivery {
     LocalRings& rings_;
     std::vector<std::optional<Tap>> taps_;
     rte_mempool* buffers_;
+    NeighbourEvents events_;
+    const Snapshot* snapshot_ = nullptr;  // of the last tick
     Neighbours neighbours_;
     std::vector<LocalCounts> counts_;
     Nanoseconds ticked_ = 0;       // the last time

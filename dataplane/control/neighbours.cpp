@@ -97,7 +97,7 @@ void Neighbours::tick(const Snapshot& snapshot, const std::vector<bool>& up, Nan
         ++questions;
     }
     if (count != 0) { first_ = (first_ + done) % count; }
-    set_alive(up);
+    set_alive(up, now);
 }
 
 /// The question that is due, or what follows from that there was no answer.
@@ -315,22 +315,33 @@ void Neighbours::publish(Entry& entry) {
     }
 }
 
-/// A link of a pair carries a family while its port is up and somebody is there who takes it: who answers, not who can
-/// merely be heard.
-void Neighbours::set_alive(const std::vector<bool>& up) {
-    for (const auto& entry : entries_) {
-        if (!entry.plan.watched) { continue; }
-        const bool silent = entry.state == State::probe && entry.asked > kQuestions;
-        const bool here = up[entry.plan.port] && (entry.state == State::configured || (entry.answers && !silent));
+/// A link carries a family while its port is up and somebody is there who takes it: who answers, not who can merely be
+/// heard. Of a pair that decides which link packets take, so that three questions in vain are enough there.
+void Neighbours::set_alive(const std::vector<bool>& up, Nanoseconds now) {
+    for (auto& entry : entries_) {
+        const bool silent = entry.plan.watched && entry.state == State::probe && entry.asked > kQuestions;
+        entry.alive = up[entry.plan.port] && (entry.state == State::configured || (entry.answers && !silent));
+        if (up[entry.plan.port] && ways_.changed) { tell(entry, now); }
+        if (entry.plan.attachment == NeighbourPlan::kCore) { continue; }
         const bool both = entry.plan.also != neighbour::kNobody;
         const auto bits = static_cast<std::uint8_t>(both                          ? alive::kV4 | alive::kV6
                                                     : is_four(entry.plan.address) ? alive::kV4
                                                                                   : alive::kV6);
         const std::atomic_ref<std::uint8_t> cell(state_.links_alive[entry.plan.attachment]);
         const auto before = cell.load(std::memory_order_relaxed);
-        const auto after = static_cast<std::uint8_t>(here ? before | bits : before & ~bits);
+        const auto after = static_cast<std::uint8_t>(entry.alive ? before | bits : before & ~bits);
         if (after != before) { cell.store(after, std::memory_order_relaxed); }
     }
+}
+
+/// While its port is up: what the port does is told of once, not of each of its neighbours. Who is being asked for the
+/// first time, or again since the port came up, is neither alive nor dead yet.
+void Neighbours::tell(Entry& entry, Nanoseconds now) {
+    const bool asking =
+        !entry.alive && entry.state != State::unreachable && !(entry.state == State::probe && entry.asked > kQuestions);
+    if (asking) { return; }
+    if (!std::exchange(entry.known, true)) { entry.told = Told(1); }  // who answers from the first is no event
+    if (const auto changes = entry.told.look(entry.alive ? 1 : 0, now); changes != 0) { ways_.changed(entry, changes); }
 }
 
 Neighbours::Entry* Neighbours::find(std::uint8_t port, std::uint32_t attachment, Ip6 address) {

@@ -15,6 +15,7 @@
 #include <tuple>
 #include <vector>
 
+#include "dataplane/io/told.hpp"
 #include "dataplane/tables/snapshot.hpp"
 #include "dataplane/tables/state.hpp"
 #include "lib/net/arp.hpp"
@@ -37,12 +38,6 @@ inline constexpr std::size_t kMostHeldByOne = 32;  // packets that wait for one 
 /// Control thread.
 class Neighbours {
   public:
-    struct Ways {
-        /// A whole frame, out of a port.
-        std::function<void(std::uint8_t port, std::span<const std::uint8_t> frame)> send;
-        /// A packet that has waited goes back to its worker.
-        std::function<void(rte_mbuf* packet)> release;
-    };
     enum class State : std::uint8_t {
         incomplete,   // asked for, not known yet; packets may wait
         reachable,    // known
@@ -60,6 +55,17 @@ class Neighbours {
         bool answers = false;       // it has answered since it was last given up, and since its port came up
         std::uint64_t changes = 0;  // of its MAC
         std::vector<rte_mbuf*> held{};
+        bool alive = false;  // packets can reach it, as far as is known
+        bool known = false;  // it has answered or been given up, since it is one of the configuration's
+        Told told{};         // of alive
+    };
+    struct Ways {
+        /// A whole frame, out of a port.
+        std::function<void(std::uint8_t port, std::span<const std::uint8_t> frame)> send;
+        /// A packet that has waited goes back to its worker.
+        std::function<void(rte_mbuf* packet)> release;
+        /// A neighbour stopped answering or answers again, `changes` times since the last call for it (told.hpp).
+        std::function<void(const Entry& entry, unsigned changes)> changed{};
     };
     /// Of messages on one port.
     struct Counts {
@@ -100,7 +106,8 @@ class Neighbours {
     void publish(Entry& entry);
     void store(std::uint32_t index, std::uint64_t word);
     void release(Entry& entry);
-    void set_alive(const std::vector<bool>& up);
+    void set_alive(const std::vector<bool>& up, Nanoseconds now);
+    void tell(Entry& entry, Nanoseconds now);
     Entry* find(std::uint8_t port, std::uint32_t attachment, Ip6 address);
     bool receive_arp(const Snapshot& snapshot, std::uint8_t port, std::uint32_t attachment,
                      std::span<const std::uint8_t> frame, unsigned at, Nanoseconds now);

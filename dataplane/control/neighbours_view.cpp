@@ -3,17 +3,13 @@
 #include <unordered_map>
 
 #include "config/derive.hpp"
+#include "dataplane/control/neighbour_events.hpp"
 #include "dataplane/pipeline/burst.hpp"
 
 namespace peerlane::dataplane {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::string text(Ip6 address) {
-    const bool four = address.high == 0 && address.low >> 32U == 0xffff;
-    return four ? to_string(Ip4{static_cast<std::uint32_t>(address.low)}) : to_string(address);
-}
 
 }  // namespace
 
@@ -33,7 +29,7 @@ Rows neighbour_rows(const Snapshot& snapshot, const Neighbours& neighbours, Nano
                  {"circuit", peering != nullptr ? Json(peering->circuit) : Json()},
                  {"peering", peering != nullptr ? Json(peering->type) : Json()},
                  {"link", peering != nullptr ? Json(config::to_text(static_cast<Link>(attachment % kLinks))) : Json()},
-                 {"address", text(entry.plan.address)},
+                 {"address", mapped_text(entry.plan.address)},
                  {"mac", known ? Json(to_string(entry.mac)) : Json()},
                  {"state", to_text(entry.state)},
                  {"age_ms", entry.confirmed != 0 ? Json((now - std::min(now, entry.confirmed)) / 1'000'000) : Json()},

@@ -1,5 +1,6 @@
 #include "dataplane/control/ports_view.hpp"
 
+#include "dataplane/control/port_events.hpp"
 #include "dataplane/control/steering_json.hpp"
 
 namespace peerlane::dataplane {
@@ -8,7 +9,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 }
 
-Json ports_json(const Ports& ports, const PortWatch& watch, const LocalDelivery& local) {
+Json ports_json(const Ports& ports, const State& state, const PortWatch& watch, const LocalDelivery& local) {
     auto list = Json::array();
     for (std::size_t i = 0; i < ports.all().size(); ++i) {
         const auto& port = ports.all()[i];
@@ -26,6 +27,7 @@ Json ports_json(const Ports& ports, const PortWatch& watch, const LocalDelivery&
                         {"link", watch.up()[i] ? "up" : "down"},
                         {"link_mbps", Ports::link(port).megabits},
                         {"link_reason", watch.reason(i)},
+                        {"unclaimed", unclaimed(state, i)},
                         {"to_tap", counts.to_tap},
                         {"tap_refused", counts.tap_refused},
                         {"from_tap", counts.from_tap},

@@ -10,6 +10,7 @@
 namespace peerlane::dataplane {
 
 /// One object per port, in order. Control thread.
-nlohmann::ordered_json ports_json(const Ports& ports, const PortWatch& watch, const LocalDelivery& local);
+nlohmann::ordered_json ports_json(const Ports& ports, const State& state, const PortWatch& watch,
+                                  const LocalDelivery& local);
 
 }  // namespace peerlane::dataplane

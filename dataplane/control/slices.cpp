@@ -10,9 +10,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr unsigned kAtOnce = 64;                    // of the things that rows are about
-constexpr std::chrono::microseconds kAtMost{1000};  // of one slice; at least one thing's rows
-constexpr unsigned kAgain = 3;
+constexpr unsigned kThingsAtOnce = 64;                 // of the things that rows are about
+constexpr std::chrono::microseconds kSliceTime{1000};  // of one slice; at least one thing's rows
+constexpr unsigned kBeginAgain = 3;
 
 /// Names come from files that may hold any bytes.
 std::string dumped(const Json& value) {
@@ -30,7 +30,7 @@ class Slices {
     bool add_to(std::string& text) {
         const auto now = generation_of_();
         if (!begun_ || now != generation_) {
-            if (begun_ && ++again_ > kAgain) {
+            if (begun_ && ++again_ > kBeginAgain) {
                 text = error_text("the configuration was reloaded several times meanwhile: ask again");
                 return false;
             }
@@ -40,8 +40,8 @@ class Slices {
             next_ = 0;
             text = begin_;
         }
-        const auto end = std::chrono::steady_clock::now() + kAtMost;
-        for (unsigned i = 0; i < kAtOnce && next_ < rows_.count; ++i, ++next_) {
+        const auto end = std::chrono::steady_clock::now() + kSliceTime;
+        for (unsigned i = 0; i < kThingsAtOnce && next_ < rows_.count; ++i, ++next_) {
             auto list = Json::array();
             rows_.add(next_, list);
             for (const auto& row : list) {

@@ -80,14 +80,15 @@ bool Tap::deliver(std::span<const std::uint8_t> frame) noexcept {
 
 unsigned Tap::next(std::span<std::uint8_t> room) {
     const auto got = ::read(file_, room.data(), room.size());
-    if (got < 0 && errno == EBADFD) {  // its interface was removed
-        log("{}: tap `{}` is gone", setup_.where, setup_.name);
-        close();
-    }
+    if (got < 0 && errno == EBADFD) { close(); }  // its interface was removed
     return got > 0 ? static_cast<unsigned>(got) : 0;
 }
 
 void Tap::mend(Nanoseconds now) {
+    const bool there = file_ >= 0;
+    if (told_.look(there ? 1 : 0, now) != 0) {
+        log("{}: tap `{}` is {}", setup_.where, setup_.name, there ? "made again" : "gone");
+    }
     if (file_ >= 0 || now - tried_ < kRetry) { return; }
     tried_ = now;
     try {
@@ -99,7 +100,6 @@ void Tap::mend(Nanoseconds now) {
         return;
     }
     refusal_.clear();
-    log("{}: tap `{}` is made again", setup_.where, setup_.name);
 }
 
 }  // namespace peerlane::dataplane

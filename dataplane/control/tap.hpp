@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "dataplane/io/told.hpp"
 #include "lib/base/address.hpp"
 #include "lib/base/types.hpp"
 
@@ -27,7 +28,10 @@ class Tap {
     explicit Tap(TapSetup setup);
     ~Tap() { close(); }
     Tap(Tap&& other) noexcept
-        : setup_(std::move(other.setup_)), file_(std::exchange(other.file_, -1)), tried_(other.tried_) {}
+        : setup_(std::move(other.setup_)),
+          file_(std::exchange(other.file_, -1)),
+          tried_(other.tried_),
+          told_(other.told_) {}
     Tap(const Tap&) = delete;
     Tap& operator=(const Tap&) = delete;
     Tap& operator=(Tap&&) = delete;
@@ -48,6 +52,7 @@ class Tap {
     TapSetup setup_;
     int file_ = -1;
     Nanoseconds tried_ = 0;
+    Told told_{1};         // there, or gone
     std::string refusal_;  // as logged last
 };
 

@@ -38,7 +38,8 @@ Interface look_at_interface(const std::string& name) {
     found.index = static_cast<unsigned>(request.ifr_ifindex);
     if (ioctl(any_socket(), SIOCGIFFLAGS, &request) == 0) {
         const auto flags = static_cast<unsigned>(request.ifr_flags);
-        found.up = (flags & IFF_UP) != 0 && (flags & IFF_RUNNING) != 0;
+        found.set_up = (flags & IFF_UP) != 0;
+        found.up = found.set_up && (flags & IFF_RUNNING) != 0;
     }
     if (ioctl(any_socket(), SIOCGIFMTU, &request) == 0) { found.mtu = static_cast<unsigned>(request.ifr_mtu); }
     return found;

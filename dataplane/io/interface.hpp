@@ -8,9 +8,10 @@
 namespace peerlane::dataplane {
 
 struct Interface {
-    unsigned index = 0;  // the kernel's; 0: there is none of this name
-    bool up = false;     // administratively, and with a carrier
-    unsigned mtu = 0;    // octets
+    unsigned index = 0;   // the kernel's; 0: there is none of this name
+    bool up = false;      // administratively, and with a carrier
+    bool set_up = false;  // administratively
+    unsigned mtu = 0;     // octets
 };
 
 /// How the interface stands: three system calls.

@@ -85,7 +85,10 @@ Fate punt(Worker& worker, const LocalWay& way, Burst& burst, std::uint32_t slot)
     const Snapshot& snapshot = *worker.snapshot;
     const bool customer = burst.direction == Direction::to_cloud;
     const auto who = speaker(burst, slot);
-    if (!who && (way.taps >> burst.port & 1U) == 0) { return Fate::punted; }
+    if (!who && (way.taps >> burst.port & 1U) == 0) {
+        bump(worker.counters.unclaimed[burst.port]);
+        return Fate::punted;
+    }
     const bool core = !customer || burst.attachment[slot] == kNowhere;
     const std::uint32_t cell = core ? local_cell::core(burst.port) : burst.attachment[slot];
     if (!within_limits(worker.state, snapshot, burst, cell, who)) { return Fate::punt_limited; }
@@ -154,6 +157,7 @@ void give_to_control(Worker& worker, const LocalWay& way) noexcept {
         } else if (burst.fate[slot] == Fate::punted) {
             const bool answered = slot < replies.count && replies.mbuf[slot] != nullptr;
             const bool inner = burst.direction == Direction::to_customer && burst.tunnel[slot] != kNowhere;
+            if (inner && !answered) { bump(worker.counters.unclaimed[burst.port]); }
             if (answered || inner) { continue; }
             burst.fate[slot] = punt(worker, way, burst, slot);
         }

@@ -4,6 +4,16 @@
 #include "dataplane/io/log.hpp"
 
 namespace peerlane::dataplane {
+namespace {
+
+/// Of a port that is no interface of the system's and connects to no server.
+std::string why_down(const Port& port) {
+    if (!Ports::is_open(port)) { return "the device is closed"; }
+    const bool socket = is_memif(port.setup.device) || port.setup.device.name.starts_with("net_vhost");
+    return port.setup.device.is_virtual && socket ? "no peer is connected" : "the device has no link";
+}
+
+}  // namespace
 
 bool PortWatch::tick(Nanoseconds now) {
     if (!first_ && now - looked_ < kPeriod) { return false; }
@@ -12,20 +22,36 @@ bool PortWatch::tick(Nanoseconds now) {
     for (std::size_t i = 0; i < up_.size(); ++i) {
         const bool up = look(i, now);
         xdp_.look(ports_.all()[i], i, now);
-        if (!first_ && up == up_[i]) { continue; }
+        if (up) { reasons_[i].clear(); }
+        if (first_) { told_[i] = Told(up ? 2 : 1); }  // neither: it is told of at the start
+        changed |= first_ || up != up_[i];
         up_[i] = up;
-        changed = true;
-        log("port {}: link {}", ports_.all()[i].setup.name, up ? "up" : "down");
+        tell(i, now);
     }
     first_ = false;
     return changed;
+}
+
+void PortWatch::tell(std::size_t index, Nanoseconds now) {
+    const bool up = up_[index];
+    const auto changes = told_[index].look(up ? 1 : 2, now);
+    if (changes == 0) { return; }
+    const auto& reason = reasons_[index];
+    const auto meaning = meaning_ && !first_ ? meaning_(index, up) : "";
+    log("port {}: link {}{}{}{}{}", ports_.all()[index].setup.name, up ? "up" : "down", reason.empty() ? "" : ": ",
+        reason, changes > 1 ? fmt::format(" (changed {} times since it was last told)", changes) : "",
+        meaning.empty() ? "" : "; " + meaning);
 }
 
 /// Whether packets can pass.
 bool PortWatch::look(std::size_t index, Nanoseconds now) {
     const Port& port = ports_.all()[index];
     if (connects_once(port.setup.device)) { return look_at_client(index, now); }
-    if (port.interface == 0) { return Ports::link(port).up; }
+    if (port.interface == 0) {
+        const bool up = Ports::link(port).up;
+        if (!up) { reasons_[index] = why_down(port); }
+        return up;
+    }
     const bool was_open = Ports::is_open(port);
     if (!was_open && (now - tried_[index] < kRetry || !attach(index, now))) { return false; }
     const auto interface = look_at_interface(port.interface_name);
@@ -41,11 +67,18 @@ bool PortWatch::look(std::size_t index, Nanoseconds now) {
             forget_socket_errors(port.interface);
             forgot_[index] = now;
         }
+        if (!interface.up) {
+            reasons_[index] = interface.set_up ? fmt::format("interface {} has no carrier", port.interface_name)
+                                               : fmt::format("interface {} is set down", port.interface_name);
+        }
         return interface.up;
     }
     // Removed; one of the same name is another one. The driver's sockets belong to the old one.
     reasons_[index] = fmt::format("interface {} is gone", port.interface_name);
-    log("port {}: interface {} is gone; the port waits for it, the others go on", port.setup.name, port.interface_name);
+    if (attached_[index].look(0, now) != 0) {
+        log("port {}: interface {} is gone; the port waits for it, the others go on", port.setup.name,
+            port.interface_name);
+    }
     detach(index);
     tried_[index] = now - kRetry;
     return false;
@@ -85,7 +118,9 @@ bool PortWatch::attach(std::size_t index, Nanoseconds now) {
     }
     refusals_[index].clear();
     reasons_[index].clear();
-    log("port {}: opened again, {}", port.setup.name, port.setup.device.arguments);
+    if (attached_[index].look(1, now) != 0) {
+        log("port {}: opened again, {}", port.setup.name, port.setup.device.arguments);
+    }
     return true;
 }
 

@@ -2,12 +2,15 @@
 // again.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "dataplane/io/port.hpp"
 #include "dataplane/io/publication.hpp"
 #include "dataplane/io/socket_device.hpp"
+#include "dataplane/io/told.hpp"
 #include "dataplane/io/xdp_watch.hpp"
 #include "lib/base/types.hpp"
 
@@ -21,12 +24,16 @@ class PortWatch {
 
     PortWatch(Ports& ports, Publication& publication) : ports_(ports), publication_(publication) {}
 
+    /// What it means that a port's link went up or down, for the log.
+    using Meaning = std::function<std::string(std::size_t port, bool up)>;
+    void explain(Meaning meaning) { meaning_ = std::move(meaning); }
+
     /// Looks at every link, at most once per kPeriod. Returns true if some link went up or down.
     bool tick(Nanoseconds now);
 
     /// By port: packets can pass. All false before the first tick.
     [[nodiscard]] const std::vector<bool>& up() const noexcept { return up_; }
-    /// Why a link is down, for a person; "" where there is nothing to add.
+    /// Why a link is down, for a person; "" of one that is up.
     [[nodiscard]] const std::string& reason(std::size_t port) const { return reasons_[port]; }
 
   private:
@@ -34,9 +41,14 @@ class PortWatch {
     bool look_at_client(std::size_t index, Nanoseconds now);
     void detach(std::size_t index);
     bool attach(std::size_t index, Nanoseconds now);
+    void tell(std::size_t index, Nanoseconds now);
 
     Ports& ports_;
     Publication& publication_;
+    Meaning meaning_;
+    std::vector<Told> told_ = std::vector<Told>(ports_.all().size());  // of up_
+    std::vector<Told> attached_ =
+        std::vector<Told>(ports_.all().size(), Told(1));  // an interface or server came or went
     std::vector<bool> up_ = std::vector<bool>(ports_.all().size());
     std::vector<std::string> reasons_ = std::vector<std::string>(ports_.all().size());
     std::vector<std::string> refusals_ = std::vector<std::string>(ports_.all().size());  // why one was not opened again

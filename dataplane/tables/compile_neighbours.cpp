@@ -94,6 +94,7 @@ std::uint32_t NeighbourCompiler::add_core(std::size_t index, Ip6 address, Ip6 ow
     plan.address = address;
     plan.own = own;
     plan.mac = port.gateway_mac;
+    plan.gateway = (port.gateway && address == mapped(*port.gateway)) || (port.gateway6 && address == *port.gateway6);
     if (core_.insert(slot).second) { snapshot_.neighbours.push_back(plan); }
     return plan.word;
 }

@@ -204,6 +204,7 @@ struct NeighbourPlan {
     Ip6 address{};                     // IPv4 mapped
     Ip6 own{};                         // the edge's own address beside it
     std::optional<Mac> mac{};          // configured
+    bool gateway = false;              // of a core port; else a tunnel's end
     bool watched = false;              // one of a pair: its loss is to be noticed within a second
     bool operator==(const NeighbourPlan&) const = default;
 };

@@ -98,6 +98,7 @@ struct PortCounters {
 struct WorkerState {
     std::array<PortCounters, kMaxPorts> ports{};
     std::array<std::uint64_t, kDropReasons> drops{};
+    std::array<std::uint64_t, kMaxPorts> unclaimed{};  // of punted: nobody took it
     std::uint64_t bursts = 0, packets = 0, busy_cycles = 0, idle_polls = 0;
     ReservedArray<Tally> tallies{tally::kCells};
     ReservedArray<Tally> fragments{tally::kCells};  // what cutting packets added: more packets, more header octets

@@ -179,13 +179,23 @@ class Neighbourhood : public testing::Test {
     std::vector<std::unique_ptr<Snapshot>> snapshots;
     std::vector<Sent> sent;
     std::vector<rte_mbuf*> released;
+    struct Change {
+        Ip6 address;
+        bool alive;
+        unsigned changes;
+        bool operator==(const Change&) const = default;
+    };
+    std::vector<Change> told;  // of who died or came back
     std::vector<bool> up{true, true, true};
     Nanoseconds now = 1'000'000'000;
     Neighbours neighbours{state,
                           {[this](std::uint8_t port, std::span<const std::uint8_t> octets) {
                                sent.push_back({port, Octets(octets.begin(), octets.end())});
                            },
-                           [this](rte_mbuf* packet) { released.push_back(packet); }}};
+                           [this](rte_mbuf* packet) { released.push_back(packet); },
+                           [this](const Neighbours::Entry& entry, unsigned changes) {
+                               told.push_back({entry.plan.address, entry.alive, changes});
+                           }}};
     std::array<rte_mbuf, 1200> packets{};  // nobody looks into them
 };
 
