@@ -49,7 +49,7 @@ LocalDelivery::LocalDelivery(LocalRings& rings, State& state, std::vector<std::o
       taps_(std::move(taps)),
       buffers_(buffers),
       neighbours_(state,
-                  {[this](std::uint8_t port, std::span<const std::uint8_t> frame) { send(port, frame); },
+                  {[this](std::uint8_t port, std::span<const std::uint8_t> frame) { send(port, frame, asker_); },
                    [this](rte_mbuf* packet) { release(packet); },
                    [this](const Neighbours::Entry& entry, unsigned changes) {
                        events_.changed(*snapshot_, neighbours_, entry, changes, ticked_);
@@ -65,9 +65,9 @@ LocalDelivery::~LocalDelivery() {
 void LocalDelivery::serve(const Snapshot& snapshot, const std::vector<bool>& up, Nanoseconds now) {
     push_late();
     std::array<rte_mbuf*, kAtOnce> packets{};
-    const auto count =
-        rte_ring_dequeue_burst(rings_.to_control(), reinterpret_cast<void**>(packets.data()), kAtOnce, nullptr);
+    const auto count = rings_.to_control().take(packets.data(), kAtOnce);
     for (unsigned i = 0; i < count; ++i) { take(snapshot, packets[i], now); }
+    asker_ = {};
     for (std::size_t port = 0; port < taps_.size(); ++port) {
         if (!taps_[port]) { continue; }
         taps_[port]->mend(now);
@@ -86,11 +86,12 @@ bool LocalDelivery::watch(std::vector<pollfd>& waiting) {
     }
     waiting.push_back({rings_.bell().file(), POLLIN, 0});
     rings_.bell().sleeping();
-    return rte_ring_empty(rings_.to_control()) != 0;
+    return rings_.to_control().waiting() == 0;
 }
 
 void LocalDelivery::take(const Snapshot& snapshot, rte_mbuf* packet, Nanoseconds now) {
     const Note note = note_of(packet);
+    asker_ = payer_of(*packet);
     if (note.kind == Note::Kind::held) { return neighbours_.hold(note.word, packet); }
     const std::span frame{rte_pktmbuf_mtod(packet, const std::uint8_t*), packet->data_len};
     const bool access = snapshot.ports[note.port].access;
@@ -116,13 +117,17 @@ void LocalDelivery::read_tap(const Snapshot& snapshot, std::uint8_t port) {
         const auto length = taps_[port]->next(room);
         if (length == 0) { return; }
         const std::span<const std::uint8_t> frame{room.data(), length};
-        const bool ours = !snapshot.ports[port].access || attachment_of(snapshot, port, frame) != kNowhere;
-        ++(ours && send(port, frame) ? counts.from_tap : counts.from_refused);
+        const bool access = snapshot.ports[port].access;
+        const auto attachment = access ? attachment_of(snapshot, port, frame) : kNowhere;
+        const bool ours = !access || attachment != kNowhere;
+        const Payer payer = attachment == kNowhere ? core_payer(port) : payer_of(snapshot, attachment / kLinks);
+        ++(ours && send(port, frame, payer) ? counts.from_tap : counts.from_refused);
     }
 }
 
-/// Whole frames go out by the first worker.
-bool LocalDelivery::send(std::uint8_t port, std::span<const std::uint8_t> frame) {
+/// Whole frames go out by the first worker. What a customer or the system causes leaves room for the edge's own
+/// questions.
+bool LocalDelivery::send(std::uint8_t port, std::span<const std::uint8_t> frame, Payer payer) {
     rte_mbuf* packet = rte_pktmbuf_alloc(buffers_);
     if (packet == nullptr) { return false; }
     auto* at = rte_pktmbuf_append(packet, static_cast<std::uint16_t>(frame.size()));
@@ -134,15 +139,19 @@ bool LocalDelivery::send(std::uint8_t port, std::span<const std::uint8_t> frame)
     auto* note = new (packet->buf_addr) Note;
     note->kind = Note::Kind::own;
     note->port = port;
-    if (rte_ring_enqueue(rings_.from_control(0), packet) == 0) { return true; }
+    SharedRing& ring = rings_.from_control(0);
+    const bool own = payer.circuit == kNowhere;
+    if (own ? ring.put_own(packet) : ring.put(packet, payer, kFromControlReserve)) { return true; }
     rte_pktmbuf_free(packet);
     return false;
 }
 
 void LocalDelivery::release(rte_mbuf* packet) {
     Note& note = note_of(packet);
+    const Payer payer = payer_of(*packet);
+    if (note.kind == Note::Kind::held) { rings_.held().give_back(payer); }
     note.kind = Note::Kind::released;
-    if (rte_ring_enqueue(rings_.from_control(note.worker), packet) != 0) { late_.push_back(packet); }
+    if (!rings_.from_control(note.worker).put(packet, payer, kFromControlReserve)) { late_.push_back(packet); }
 }
 
 void LocalDelivery::push_late() {

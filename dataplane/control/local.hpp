@@ -51,7 +51,7 @@ class LocalDelivery {
   private:
     void take(const Snapshot& snapshot, rte_mbuf* packet, Nanoseconds now);
     void read_tap(const Snapshot& snapshot, std::uint8_t port);
-    bool send(std::uint8_t port, std::span<const std::uint8_t> frame);
+    bool send(std::uint8_t port, std::span<const std::uint8_t> frame, Payer payer);
     void release(rte_mbuf* packet);
     void push_late();
 
@@ -61,6 +61,7 @@ class LocalDelivery {
     NeighbourEvents events_;
     const Snapshot* snapshot_ = nullptr;  // of the last tick
     Neighbours neighbours_;
+    Payer asker_{};  // whose message is being answered; of the edge itself while it asks
     std::vector<LocalCounts> counts_;
     Nanoseconds ticked_ = 0;       // the last time
     std::vector<rte_mbuf*> late_;  // released, but their worker's ring was full

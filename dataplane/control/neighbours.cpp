@@ -12,7 +12,7 @@
 namespace peerlane::dataplane {
 namespace {
 
-static_assert(kQuestionsAtOnce < kFromControl, "no question of a tick is lost for want of room");
+static_assert(kQuestionsAtOnce < kFromControlReserve, "no question of a tick is lost for want of room");
 
 constexpr Mac kEverybody{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 
@@ -269,13 +269,19 @@ void Neighbours::hold(std::uint32_t word, rte_mbuf* packet) {
     const auto found = by_word_.find(word);
     Entry* entry = found == by_word_.end() ? nullptr : &entries_[found->second];
     if (entry == nullptr) { return ways_.release(packet); }
-    if (entry->state == State::incomplete && entry->held.size() < kMostHeldByOne && held_ < kMostHeld) {
+    if (entry->state == State::incomplete && has_room(*entry)) {
         entry->held.push_back(packet);
         ++held_;
     } else {
         ways_.release(packet);
     }
     publish(*entry);
+}
+
+/// All customers wait for a next hop on the core; there their shares are the limit (HoldPlaces).
+bool Neighbours::has_room(const Entry& entry) const {
+    const bool core = entry.plan.attachment == NeighbourPlan::kCore;
+    return held_ < kMostHeld && (core || entry.held.size() < kMostHeldByOne);
 }
 
 void Neighbours::release(Entry& entry) {
@@ -305,7 +311,7 @@ void Neighbours::publish(Entry& entry) {
             word |= neighbour::kKnown;
             break;
         case State::incomplete:
-            if (entry.held.size() < kMostHeldByOne && held_ < kMostHeld) { word |= neighbour::kHolds; }
+            if (has_room(entry)) { word |= neighbour::kHolds; }
             break;
         case State::unreachable:
             break;

@@ -33,7 +33,7 @@ struct NeighbourTimes {
 };
 inline constexpr unsigned kQuestions = 3;          // unanswered, before the next step (RFC 4861 §10)
 inline constexpr unsigned kQuestionsAtOnce = 504;  // of one tick, so that thousands of silent ones starve nobody
-inline constexpr std::size_t kMostHeldByOne = 32;  // packets that wait for one neighbour
+inline constexpr std::size_t kMostHeldByOne = 32;  // packets that wait for one customer's router
 
 /// Control thread.
 class Neighbours {
@@ -105,6 +105,7 @@ class Neighbours {
     void confirm(Entry& entry, Nanoseconds now);
     void publish(Entry& entry);
     void store(std::uint32_t index, std::uint64_t word);
+    [[nodiscard]] bool has_room(const Entry& entry) const;
     void release(Entry& entry);
     void set_alive(const std::vector<bool>& up, Nanoseconds now);
     void tell(Entry& entry, Nanoseconds now);

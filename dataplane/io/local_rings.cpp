@@ -1,6 +1,5 @@
 #include "dataplane/io/local_rings.hpp"
 
-#include <rte_errno.h>
 #include <rte_mbuf.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -21,18 +20,6 @@
 
 namespace peerlane::dataplane {
 namespace {
-
-rte_ring* make_ring(const std::string& name, unsigned room, unsigned flags) {
-    auto* ring = rte_ring_create(name.c_str(), room, SOCKET_ID_ANY, flags);
-    if (ring == nullptr) { throw Failure(name, rte_strerror(rte_errno), "give DPDK more memory, or fewer workers"); }
-    return ring;
-}
-
-void free_ring(rte_ring* ring) noexcept {
-    void* packet = nullptr;
-    while (rte_ring_dequeue(ring, &packet) == 0) { rte_pktmbuf_free(static_cast<rte_mbuf*>(packet)); }
-    rte_ring_free(ring);
-}
 
 /// Whom a packet waits for.
 std::uint32_t waits_for(const Snapshot& snapshot, const Burst& burst, std::uint32_t slot) noexcept {
@@ -69,12 +56,11 @@ bool draw(meter::SharedBucket& bucket, const meter::BucketRate& rate, Nanosecond
     return meter::take(bucket, none, {rate, 0}, now, 1);
 }
 
-bool within_limits(State& state, const Snapshot& snapshot, const Burst& burst, std::uint32_t cell,
-                   const std::optional<Ip6>& speaker) noexcept {
-    if (!speaker) { return draw(state.punt_buckets[cell], snapshot.punt_rate, burst.now); }
-    if (!std::ranges::binary_search(snapshot.next_hops, std::pair(cell, *speaker))) {
-        return draw(state.ask_buckets[cell], snapshot.ask_rate, burst.now);
-    }
+/// `known`: a neighbour says it to which the edge sends.
+bool within_limits(State& state, const Snapshot& snapshot, const Burst& burst, std::uint32_t cell, bool neighbours,
+                   bool known) noexcept {
+    if (!neighbours) { return draw(state.punt_buckets[cell], snapshot.punt_rate, burst.now); }
+    if (!known) { return draw(state.ask_buckets[cell], snapshot.ask_rate, burst.now); }
     const bool core = cell >= local_cell::core(0);
     const auto& rate = core ? snapshot.ports[burst.port].neighbour_rate : snapshot.neighbour_rate;
     return draw(state.neighbour_buckets[cell], rate, burst.now);
@@ -91,24 +77,30 @@ Fate punt(Worker& worker, const LocalWay& way, Burst& burst, std::uint32_t slot)
     }
     const bool core = !customer || burst.attachment[slot] == kNowhere;
     const std::uint32_t cell = core ? local_cell::core(burst.port) : burst.attachment[slot];
-    if (!within_limits(worker.state, snapshot, burst, cell, who)) { return Fate::punt_limited; }
+    const bool known = who && std::ranges::binary_search(snapshot.next_hops, std::pair(cell, *who));
+    if (!within_limits(worker.state, snapshot, burst, cell, who.has_value(), known)) { return Fate::punt_limited; }
     rte_mbuf* mbuf = burst.mbuf[slot];
     if (!make_whole(snapshot, burst, slot) || mbuf->data_off < kNoteRoom) { return Fate::no_headroom; }
     auto* note = new (mbuf->buf_addr) Note;
     note->kind = Note::Kind::punted;
     note->port = burst.port;
     note->worker = static_cast<std::uint8_t>(worker.index);
-    if (rte_ring_enqueue(way.out, mbuf) != 0) { return Fate::punt_full; }
+    if (!way.out->put(mbuf, payer_of(snapshot, burst, slot), known ? 0 : kToControlReserve)) { return Fate::punt_full; }
     burst.mbuf[slot] = nullptr;
     return Fate::punted;
 }
 
 Fate hold(Worker& worker, const LocalWay& way, Burst& burst, std::uint32_t slot) noexcept {
-    if (!make_whole(*worker.snapshot, burst, slot) ||
-        !write_note(worker, burst, slot, waits_for(*worker.snapshot, burst, slot))) {
+    const Snapshot& snapshot = *worker.snapshot;
+    if (!make_whole(snapshot, burst, slot) || !write_note(worker, burst, slot, waits_for(snapshot, burst, slot))) {
         return Fate::no_headroom;
     }
-    if (rte_ring_enqueue(way.out, burst.mbuf[slot]) != 0) { return Fate::no_neighbour; }
+    const Payer payer = payer_of(snapshot, burst, slot);
+    if (!way.held->take(payer)) { return Fate::no_neighbour; }
+    if (!way.out->put(burst.mbuf[slot], payer, kToControlReserve)) {
+        way.held->give_back(payer);
+        return Fate::no_neighbour;
+    }
     burst.mbuf[slot] = nullptr;
     return Fate::held;
 }
@@ -135,16 +127,10 @@ void Doorbell::awake() noexcept {
 }
 
 LocalRings::LocalRings(unsigned workers) {
-    to_control_ = make_ring("to_control", kToControl, RING_F_SC_DEQ);
     for (unsigned i = 0; i < workers; ++i) {
-        from_control_.push_back(
-            make_ring("from_control" + std::to_string(i), kFromControl, RING_F_SP_ENQ | RING_F_SC_DEQ));
+        const auto name = "from_control" + std::to_string(i);
+        from_control_.push_back(std::make_unique<SharedRing>(name, kFromControl, RING_F_SP_ENQ));
     }
-}
-
-LocalRings::~LocalRings() {
-    free_ring(to_control_);
-    for (auto* ring : from_control_) { free_ring(ring); }
 }
 
 void give_to_control(Worker& worker, const LocalWay& way) noexcept {
@@ -166,10 +152,10 @@ void give_to_control(Worker& worker, const LocalWay& way) noexcept {
     if (gave) { way.bell->ring(); }
 }
 
-std::uint32_t FromControl::take(rte_ring* ring, Burst& burst, Note& like) noexcept {
+std::uint32_t FromControl::take(SharedRing* ring, Burst& burst, Note& like) noexcept {
     if (first == end) {
         first = 0;
-        end = rte_ring_dequeue_burst(ring, reinterpret_cast<void**>(waiting), kBurst, nullptr);
+        end = ring->take(waiting, kBurst);
         if (end == 0) { return 0; }
     }
     like = note_of(waiting[first]);

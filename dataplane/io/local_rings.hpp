@@ -2,12 +2,12 @@
 // that control makes, the other.
 #pragma once
 
-#include <rte_ring.h>
-
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
+#include "dataplane/io/shared_ring.hpp"
 #include "dataplane/pipeline/note.hpp"
 #include "dataplane/pipeline/worker.hpp"
 
@@ -15,7 +15,12 @@ namespace peerlane::dataplane {
 
 /// Packets on their way to control, and to one worker; powers of two. What does not fit is dropped by name.
 inline constexpr unsigned kToControl = 1024;
-inline constexpr unsigned kFromControl = 512;
+inline constexpr unsigned kFromControl = 1024;
+
+/// Places of these rings that only what neighbours need may take: to control, the messages of known next hops; from it,
+/// the edge's own questions.
+inline constexpr unsigned kToControlReserve = 256;
+inline constexpr unsigned kFromControlReserve = 512;
 
 /// Packets that wait with control for their next hops, all together.
 inline constexpr unsigned kMostHeld = 1024;
@@ -50,9 +55,10 @@ class Doorbell {
 
 /// A worker's ends. Without `out` it has nobody to give anything to.
 struct LocalWay {
-    rte_ring* out = nullptr;
-    rte_ring* in = nullptr;
+    SharedRing* out = nullptr;
+    SharedRing* in = nullptr;
     Doorbell* bell = nullptr;
+    HoldPlaces* held = nullptr;
     std::uint32_t taps = 0;  // bit by port: local delivery takes more than ARP and neighbour discovery
 };
 
@@ -60,21 +66,20 @@ class LocalRings {
   public:
     /// Throws Failure.
     explicit LocalRings(unsigned workers);
-    ~LocalRings();
-    LocalRings(const LocalRings&) = delete;
-    LocalRings& operator=(const LocalRings&) = delete;
 
-    [[nodiscard]] rte_ring* to_control() const noexcept { return to_control_; }
-    [[nodiscard]] rte_ring* from_control(unsigned worker) const noexcept { return from_control_[worker]; }
+    [[nodiscard]] SharedRing& to_control() noexcept { return to_control_; }
+    [[nodiscard]] SharedRing& from_control(unsigned worker) noexcept { return *from_control_[worker]; }
+    [[nodiscard]] HoldPlaces& held() noexcept { return held_; }
     [[nodiscard]] Doorbell& bell() noexcept { return bell_; }
     [[nodiscard]] LocalWay way(unsigned worker, std::uint32_t taps) noexcept {
-        return {to_control_, from_control_[worker], &bell_, taps};
+        return {&to_control_, from_control_[worker].get(), &bell_, &held_, taps};
     }
 
   private:
     Doorbell bell_;
-    rte_ring* to_control_ = nullptr;
-    std::vector<rte_ring*> from_control_;
+    SharedRing to_control_{"to_control", kToControl};
+    std::vector<std::unique_ptr<SharedRing>> from_control_;
+    HoldPlaces held_{kMostHeld};
 };
 
 /// After transmit_all(), before finish_all(): gives control what was punted or has to wait. What it does not take ends
@@ -87,7 +92,7 @@ struct FromControl {
     std::uint32_t first = 0, end = 0;
 
     /// A run into `burst.mbuf`; returns how many. `like` is the note of the first.
-    std::uint32_t take(rte_ring* ring, Burst& burst, Note& like) noexcept;
+    std::uint32_t take(SharedRing* ring, Burst& burst, Note& like) noexcept;
 };
 
 }  // namespace peerlane::dataplane

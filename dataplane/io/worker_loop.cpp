@@ -51,7 +51,7 @@ void process(Worker& worker, const WorkerSetup& setup, std::uint8_t port, std::u
              const TscClock& clock, Burst::Kind kind = Burst::Kind::received) noexcept {
     run(worker, port, clock.at(start), count, kind);
     transmit_all(worker, setup.outlets.data());
-    if (worker.burst.hands) [[unlikely]] { give_away(worker.burst, setup.rings.data()); }
+    if (worker.burst.hands) [[unlikely]] { give_away(*worker.snapshot, worker.burst, setup.rings.data()); }
     if ((worker.burst.punts || worker.burst.holds) && setup.local.out != nullptr) [[unlikely]] {
         give_to_control(worker, setup.local);
     }

@@ -27,8 +27,8 @@ struct WorkerSetup {
     unsigned index = 0;
     bool sleeps = false;  // without packets: naps of up to 1 ms, else it spins
     std::vector<Inlet> inlets{};
-    std::vector<Outlet> outlets{};   // by port
-    std::vector<rte_ring*> rings{};  // by worker, its own among them; empty: it is the only one
+    std::vector<Outlet> outlets{};     // by port
+    std::vector<SharedRing*> rings{};  // by worker, its own among them; empty: it is the only one
     LocalWay local{};
 };
 

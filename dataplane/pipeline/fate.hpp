@@ -71,8 +71,8 @@ enum class Charge : std::uint8_t { port, circuit };
     /* our own limits */                                                                                                \
     X(no_headroom, port, "no room in the buffer before the packet for its encapsulation or its outer tag")              \
     X(no_tailroom, port, "no room in the buffer behind the packet for padding and ICV")                                 \
-    X(handover_full, port, "the worker that has the SA takes no more")                                                  \
-    X(punt_full, port, "local delivery takes no more")                                                                  \
+    X(handover_full, circuit, "the circuit or its customer has its share of the ring to the worker that has the SA")    \
+    X(punt_full, circuit, "the sender, its circuit or its customer has its share of the ring to local delivery")        \
     X(no_memory, port, "no buffer free for a fragment")                                                                 \
     X(tx_full, port, "the port's transmit queue is full")
 // clang-format on

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "dataplane/pipeline/device_marks.hpp"
+#include "dataplane/pipeline/police.hpp"
 #include "dataplane/pipeline/worker.hpp"
 #include "lib/ipsec/esp.hpp"
 
@@ -32,7 +33,8 @@ namespace detail {
 
 }  // namespace detail
 
-/// Before anything of the packet is changed or charged.
+/// Before anything of the packet is changed or charged. What its buckets could not pass now is not handed over: a
+/// circuit that floods costs nobody else a place in the ring, and the other worker no time.
 inline void hand_over(Worker& worker, Burst& burst) noexcept {
     const Snapshot& snapshot = *worker.snapshot;
     if (worker.alone || snapshot.sas_out.empty()) [[likely]] { return; }
@@ -43,6 +45,10 @@ inline void hand_over(Worker& worker, Burst& burst) noexcept {
         if (all[index].key != nullptr && all[index].next == ipsec::kNoSa) [[likely]] { return; }
         const auto owner = detail::turn(worker, burst, slot);
         if (owner == kNowhere) { return; }
+        if (!detail::could_pass(worker, burst.attachment[slot], burst.now, burst.length[slot])) {
+            burst.end(slot, Fate::policed);
+            return;
+        }
         burst.owner[slot] = static_cast<std::uint8_t>(owner);
         burst.hands = true;
         burst.end(slot, make_whole(snapshot, burst, slot) ? Fate::handed : Fate::no_headroom);

@@ -84,6 +84,18 @@ void uncharge(Worker& worker, const End& end, std::uint32_t attachment, Directio
     if (end.own_bucket) { give_back(worker, peering_purse(worker, attachment, direction), cost); }
 }
 
+/// Several workers: whether the to_cloud buckets of `attachment` could pass a packet now; takes nothing.
+[[gnu::noinline]] inline bool could_pass(Worker& worker, std::uint32_t attachment, Nanoseconds now,
+                                         std::uint32_t length) noexcept {
+    const Attachment& end = worker.snapshot->attachments[attachment];
+    const std::uint32_t cost = length + end.overhead;
+    const auto covers = [&](const Purse& purse) {
+        return meter::covers(purse.bucket, purse.credit, shared(purse), now, cost);
+    };
+    return (!end.own_bucket || covers(peering_purse(worker, attachment, Direction::to_cloud))) &&
+           covers(circuit_purse(worker, attachment, end.bucket, end.rate));
+}
+
 /// A slot that was dropped after it had been charged costs nothing.
 [[gnu::noinline, gnu::cold]] inline void refund(Worker& worker, Burst& burst, std::uint32_t slot) noexcept {
     const bool cut = burst.cuts && burst.cut_mtu[slot] != 0;

@@ -40,8 +40,8 @@ class Compilation {
         if (model_.ports.size() > kMaxPorts) {
             throw std::length_error("more than " + std::to_string(kMaxPorts) + " ports in one edge");
         }
-        for (auto* slots :
-             {&state_.circuits, &state_.peerings, &state_.tunnels, &state_.sas, &state_.core_neighbours}) {
+        for (auto* slots : {&state_.customers, &state_.circuits, &state_.peerings, &state_.tunnels, &state_.sas,
+                            &state_.core_neighbours}) {
             slots->begin();
         }
         snapshot_->workers = static_cast<unsigned>(state_.workers.size());
@@ -165,6 +165,7 @@ class Compilation {
             add_tunnel(names, peering.virtual_networks[i], tunnel_slots[i], slot, home);
         }
         add_peering_info(circuit, peering, slot, circuit_slot, home, fresh);
+        snapshot_->peerings[slot].customer = state_.customers.take(customer.name).slot;
         for (const auto& end : circuit.links) { add_end(circuit, peering, end, slot, circuit_slot, bucket); }
         snapshot_->names.peerings.push_back(std::move(names));
     }

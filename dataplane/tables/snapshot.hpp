@@ -175,8 +175,9 @@ struct PeeringInfo {
     meter::BucketRate rate{};      // of its own bucket
     std::uint32_t hold = 0;        // as Attachment::hold, of its own bucket
     bool own_bucket = false;
-    std::uint32_t circuit = 0;  // slot
-    std::uint64_t mark = 0;     // never another peering's, also of one that has the slot later
+    std::uint32_t circuit = 0;   // slot
+    std::uint32_t customer = 0;  // slot
+    std::uint64_t mark = 0;      // never another peering's, also of one that has the slot later
 };
 
 struct PortInfo {

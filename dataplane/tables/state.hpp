@@ -21,6 +21,7 @@
 namespace peerlane::dataplane {
 
 inline constexpr std::size_t kMaxCircuits = std::size_t{1} << 16U;
+inline constexpr std::size_t kMaxCustomers = kMaxCircuits;
 inline constexpr std::size_t kMaxPeerings = std::size_t{1} << 18U;
 inline constexpr std::size_t kMaxTunnels = std::size_t{1} << 20U;
 inline constexpr std::size_t kMaxSas = std::size_t{1} << 18U;
@@ -112,9 +113,10 @@ struct State {
 
     /// Control: the snapshot compiled last was published; what it does not name is let go.
     void commit() {
-        for (auto* slots : {&circuits, &peerings, &tunnels, &sas, &core_neighbours}) { slots->commit(); }
+        for (auto* slots : {&customers, &circuits, &peerings, &tunnels, &sas, &core_neighbours}) { slots->commit(); }
     }
 
+    Slots customers{kMaxCustomers};
     Slots circuits{kMaxCircuits};
     Slots peerings{kMaxPeerings};
     Slots tunnels{kMaxTunnels};

@@ -102,6 +102,15 @@ inline bool take(SharedBucket& shared, Credit& credit, const SharedRate& rate, N
     }
 }
 
+/// Whether take() would pass `cost` bytes; takes nothing.
+inline bool covers(const SharedBucket& shared, const Credit& credit, const SharedRate& rate, Nanoseconds now,
+                   std::uint32_t cost) noexcept {
+    std::uint64_t units = 0;
+    if (__builtin_mul_overflow(kUnitsPerByte, std::uint64_t{cost}, &units)) { return false; }
+    const auto own = std::min(credit.units, rate.hold);
+    return units <= own || settled(load(shared), rate.parent, now).level >= units - own;
+}
+
 /// Adds units to the parent, up to its depth.
 inline void give_back_units(SharedBucket& shared, const SharedRate& rate, std::uint64_t units) noexcept {
     auto seen = load(shared);

@@ -276,7 +276,7 @@ class Edge {
         const auto before = levels();
         run(worker, port, now_, count);
         transmit_all(worker, outlets_[index].data());
-        if (worker.burst.hands) { give_away(worker.burst, rings_->all().data()); }
+        if (worker.burst.hands) { give_away(*snapshot_, worker.burst, rings_->all().data()); }
         const auto costs = costs_of(worker.burst, lengths);
         finish_all(worker);
         rte_pktmbuf_free_bulk(hoard.data(), static_cast<unsigned>(hoard.size()));

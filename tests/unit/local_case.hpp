@@ -193,7 +193,7 @@ class Local : public testing::Test {
         do {
             poll();
             serve();
-        } while (rte_ring_empty(rings->to_control()) == 0);
+        } while (rings->to_control().waiting() != 0);
         poll();
     }
     void feed_and_settle(unsigned port, const Packet& packet) {

@@ -7,7 +7,10 @@ namespace local_limits_test {
 
 // By default, on one link in a second: ARP of anybody, ARP of the neighbour there, what is for the edge itself.
 constexpr unsigned kAsk = 100, kFromNeighbour = kAsk + 40, kPunt = 1'000;
-constexpr unsigned kInRing = kToControl - 1;
+// Of one circuit on the way to control: no more than are left, and a known neighbour's messages are no part of what is
+// kept for them.
+constexpr unsigned kKnownInRing = kToControl / 2;
+constexpr unsigned kInRing = (kToControl - kToControlReserve) / 2;
 
 Packet question(const char* mac = kRouterMac) {
     return arp(true, mac, "172.16.0.1", "172.16.0.2");
@@ -50,7 +53,7 @@ class Limits : public Local {
         }
         poll();
     }
-    [[nodiscard]] unsigned to_control() const { return rte_ring_count(rings->to_control()); }
+    [[nodiscard]] unsigned to_control() { return rings->to_control().waiting(); }
 };
 
 TEST_F(Limits, ArpOfOnePeering) {
@@ -125,7 +128,8 @@ customers:
     EXPECT_EQ(to_control(), kAsk);
     settle_all();
     flood(kAccess, behind(kAccess, kRouterMac, to_edge(1)), kFlood);
-    EXPECT_EQ(to_control(), kPunt);
+    EXPECT_EQ(to_control(), kInRing) << "its share of the ring";
+    EXPECT_EQ(drops(Fate::punt_full), kPunt - kInRing);
     EXPECT_EQ(drops(Fate::punt_limited), 2 * kFlood - kAsk - kPunt);
     settle_all();
     feed(kSecond, behind(kSecond, kOtherMac, arp(true, kOtherMac, "172.16.0.99", "172.16.0.6")));
@@ -160,7 +164,8 @@ TEST_F(Limits, WhatIsForTheEdgeItself) {
     EXPECT_EQ(sum(kAccess, &PortCounters::punted), 51U);
     setups[0].local.taps = 1U << kAccess;
     flood(kAccess, from_router(to_edge(1)), 5'000);
-    EXPECT_EQ(to_control(), kPunt);
+    EXPECT_EQ(to_control(), kInRing);
+    EXPECT_EQ(charged("contoso", Direction::to_cloud, Fate::punt_full), kPunt - kInRing);
     EXPECT_EQ(charged("contoso", Direction::to_cloud, Fate::punt_limited), 5'000 - kPunt);
     // ARP has a limit of its own, and so has fabrikam.
     settle_all();
@@ -177,27 +182,28 @@ TEST_F(Limits, WhatIsForTheEdgeItself) {
     expect_done();
 }
 
-TEST_F(Limits, TheRingToControlIsFull) {
+TEST_F(Limits, AShareOfTheRingToControl) {
     start(edge_text({}, "{ punts_per_second: 1000000 }"));
     know_all();
     flood(kAccess, from_router(question()), 3'000);
-    EXPECT_EQ(to_control(), kInRing);
-    EXPECT_EQ(drops(Fate::punt_full), 3'000 - kInRing);
+    EXPECT_EQ(to_control(), kKnownInRing);
+    EXPECT_EQ(drops(Fate::punt_full), 3'000 - kKnownInRing);
+    EXPECT_EQ(charged("contoso", Direction::to_cloud, Fate::punt_full), 3'000 - kKnownInRing);
     EXPECT_EQ(drops(Fate::punt_limited), 0U);
-    // What would have to wait does not: it is dropped by name, and so is another's question, until control has its
-    // turn.
+    // What would have to wait does not, as its circuit has no place left; another's question is heard.
     feed(kAccess, by_fabrikam(question(kOtherMac)));
     feed(kCore, clear_down(1));
     feed(kCore, fabrikams_down(2));
     poll();
-    EXPECT_EQ(drops(Fate::punt_full), 3'001 - kInRing);
-    EXPECT_EQ(drops(Fate::no_neighbour), 1U);
+    EXPECT_EQ(to_control(), kKnownInRing + 1);
+    EXPECT_EQ(charged("fabrikam", Direction::to_cloud, Fate::punt_full), 0U);
+    EXPECT_EQ(charged("contoso", Direction::to_customer, Fate::no_neighbour), 1U);
     EXPECT_EQ(take(kAccess).packets.size(), 1U) << "what needs no control goes on";
     settle_all();
-    feed_and_settle(kAccess, by_fabrikam(question(kOtherMac)));
     const auto out = take(kAccess).neighbours;
     ASSERT_FALSE(out.empty());
-    EXPECT_EQ(Octets(out.back().begin(), out.back().begin() + 6), Octets({2, 0, 0, 0, 2, 2}));
+    const auto his = std::ranges::count_if(out, [](const Octets& frame) { return frame[4] == 2 && frame[5] == 2; });
+    EXPECT_EQ(his, 1);
     expect_done();
 }
 
@@ -242,23 +248,25 @@ TEST_F(Limits, AWorkerThatIsBehind) {
     know_all();
     for (unsigned i = 0; i < 900; ++i) { feed(kCore, clear_down(i)); }
     poll();
-    EXPECT_EQ(held(kCore), 900U);
+    EXPECT_EQ(held(kCore), kInRing);
+    EXPECT_EQ(drops(Fate::no_neighbour), 900 - kInRing);
     feed(kAccess, answer_of_router());
     poll();
     while (to_control() != 0) { serve(); }
-    EXPECT_EQ(rte_ring_count(rings->from_control(0)), kFromControl - 1);
-    EXPECT_EQ(held(kCore), 900U);
+    constexpr unsigned kBack = (kFromControl - kFromControlReserve) / 2;
+    EXPECT_EQ(rings->from_control(0).waiting(), kBack);
+    EXPECT_EQ(held(kCore), kInRing);
     settle_all();
     serve();
     settle_all();
     const auto out = take(kAccess).packets;
-    ASSERT_EQ(out.size(), 900U);
+    ASSERT_EQ(out.size(), kInRing);
     // Those that found no room went back before the answer came; those that waited, behind it.
-    for (unsigned i = 0; i < 900; ++i) {
+    for (unsigned i = 0; i < kInRing; ++i) {
         const auto id = static_cast<unsigned>(out[i][22 + 4] << 8U | out[i][22 + 5]);
-        ASSERT_EQ(id, (i + kMostHeldByOne) % 900);
+        ASSERT_EQ(id, (i + kMostHeldByOne) % kInRing);
     }
-    EXPECT_EQ(dropped(), 0U);
+    EXPECT_EQ(dropped(), 900 - kInRing);
     expect_done();
 }
 

@@ -68,6 +68,30 @@ Nanoseconds random_gap(std::mt19937_64& random, const Case& which) {
                                               : 0;
 }
 
+TEST(SharedBucket, CoversWhatItWouldPass) {
+    SCOPED_TRACE("seed " + std::to_string(kSeed));
+    std::mt19937_64 random(kSeed);
+    unsigned refused = 0;
+    for (const auto& which : kCases) {
+        Workers workers(which);
+        Nanoseconds now = 0;
+        unsigned passed = 0;
+        for (int i = 0; i < 20'000; ++i) {
+            if (i % 4 == 0) { now += random_gap(random, which); }  // above the rate
+            const auto cost = static_cast<std::uint32_t>(64 + random() % 1'437);
+            const auto worker = random() % which.workers;
+            const auto before = workers.shared.bucket;
+            const bool covers = meter::covers(workers.shared, workers.credits[worker], workers.rate, now, cost);
+            EXPECT_EQ(workers.shared.bucket.level, before.level) << "it takes nothing";
+            ASSERT_EQ(workers.take(worker, now, cost), covers) << i;
+            passed += covers ? 1U : 0U;
+        }
+        EXPECT_GT(passed, 0U);
+        refused += 20'000U - passed;
+    }
+    EXPECT_GT(refused, 1'000U);
+}
+
 TEST(SharedBucket, NeverPassesMoreThanStated) {
     SCOPED_TRACE("seed " + std::to_string(kSeed));
     std::mt19937_64 random(kSeed);
