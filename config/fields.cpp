@@ -97,6 +97,17 @@ constexpr Field kEdgeFields[] = {
          "local delivery. ARP and neighbour discovery have two limits of a tenth of it beside: one is for those "
          "the edge sends to, so that a flood of others' does not drown their answers.",
      .store = store<&Edge::punts_per_second>},
+    {.name = "replies_per_second",
+     .type = Type::integer,
+     .min = 0,
+     .max = 1'000'000,
+     .unit = "per second and link",
+     .preset = "1000",
+     .meaning =
+         "The most packets the edge originates in answer to one peering's link, or to one core port: echo replies and "
+         "ICMP errors. Echo requests beyond it are dropped as `reply_limited`. What goes to a customer or into a "
+         "tunnel also draws on the circuit's bucket; 0 answers nothing.",
+     .store = store<&Edge::replies_per_second>},
     {.name = "tcp_rtt",
      .type = Type::milliseconds,
      .min = 1,

@@ -5,6 +5,7 @@
 #include "dataplane/pipeline/mtu_guard.hpp"
 #include "dataplane/pipeline/parse_ip.hpp"
 #include "dataplane/pipeline/parse_outer.hpp"
+#include "dataplane/pipeline/reply_budget.hpp"
 #include "dataplane/pipeline/tag_push.hpp"
 #include "lib/net/icmp.hpp"
 #include "lib/net/ndisc.hpp"
@@ -37,10 +38,33 @@ bool may_send_error(Worker& worker, std::uint32_t peering, Nanoseconds now) noex
     return meter::take(worker.state.icmp_buckets[peering], none, {worker.snapshot->icmp_rate, 0}, now, 1);
 }
 
-/// Writes the answer to `out`; 0: there is none to give.
-unsigned write_answer(Worker& worker, const Burst& burst, std::uint32_t slot, std::uint8_t* out,
-                      unsigned room) noexcept {
+/// Whether the packet is to be answered, as far as its headers tell, and within the budgets, which it draws on. An echo
+/// request beyond them ends here.
+bool may_answer(Worker& worker, Burst& burst, std::uint32_t slot) noexcept {
     const Snapshot& snapshot = *worker.snapshot;
+    const std::uint8_t* l3 = burst.l3[slot];
+    const unsigned length = burst.length[slot];
+    const bool four = detail::is_ipv4(l3);
+    const auto& packet4 = *reinterpret_cast<const Ipv4*>(l3);
+    const auto& packet6 = *reinterpret_cast<const Ipv6*>(l3);
+    const bool to_cloud = burst.direction == Direction::to_cloud;
+    const auto cell = to_cloud ? burst.attachment[slot] : snapshot.tunnels[burst.tunnel[slot]].attachment;
+    if (burst.fate[slot] == Fate::punted) {
+        if (length == 0) { return false; }  // ARP, neighbour discovery
+        if (!(four ? is_echo_request(packet4, length) : is_echo_request(packet6, length))) { return false; }
+        if (detail::draw_replies(worker, cell, burst.now)) { return true; }
+        burst.fate[slot] = Fate::reply_limited;
+        return false;
+    }
+    const auto [peering, link] = answerer(snapshot, burst, slot);
+    const auto& end = snapshot.peerings[peering].ends[raw(link)];
+    return (four ? end.has4 && icmp_may_answer(packet4, length) : end.has6 && icmp_may_answer(packet6, length)) &&
+           may_send_error(worker, peering, burst.now) && detail::draw_replies(worker, cell, burst.now);
+}
+
+/// Writes the answer to `out`; 0: there is none to give.
+unsigned write_answer(const Snapshot& snapshot, const Burst& burst, std::uint32_t slot, std::uint8_t* out,
+                      unsigned room) noexcept {
     const std::uint8_t* l3 = burst.l3[slot];
     const unsigned length = burst.length[slot];
     const bool four = detail::is_ipv4(l3);
@@ -48,16 +72,12 @@ unsigned write_answer(Worker& worker, const Burst& burst, std::uint32_t slot, st
     const auto& packet6 = *reinterpret_cast<const Ipv6*>(l3);
     const Fate fate = burst.fate[slot];
     if (fate == Fate::punted) {
-        if (length == 0 || length > room) { return 0; }
-        if (four) { return is_echo_request(packet4, length) ? echo_reply(out, packet4, length) : 0; }
-        return is_echo_request(packet6, length) ? echo_reply(out, packet6, length) : 0;
+        if (length > room) { return 0; }
+        if (four) { return echo_checksum_ok(packet4, length) ? echo_reply(out, packet4, length) : 0; }
+        return echo_checksum_ok(packet6, length) ? echo_reply(out, packet6, length) : 0;
     }
     const auto [peering, link] = answerer(snapshot, burst, slot);
     const auto& end = snapshot.peerings[peering].ends[raw(link)];
-    if (!(four ? end.has4 && icmp_may_answer(packet4, length) : end.has6 && icmp_may_answer(packet6, length))) {
-        return 0;
-    }
-    if (!may_send_error(worker, peering, burst.now)) { return 0; }
     const auto why = fate == Fate::no_route      ? IcmpError::no_route
                      : fate == Fate::ttl_expired ? IcmpError::time_exceeded
                                                  : IcmpError::too_big;
@@ -104,6 +124,7 @@ void send_to_customer(Worker& worker, const Burst& cause, std::uint32_t slot) no
     if (!near && (next_hop(worker.state, exit, index, six) & neighbour::kKnown) == 0) {
         return replies.end(slot, Fate::no_neighbour);
     }
+    if (!detail::charge_to_customer(worker, replies, slot, replies.length[slot])) { return; }
     push_slot(replies, slot, exit);
     auto* frame = rte_pktmbuf_mtod(replies.mbuf[slot], std::uint8_t*);
     if (near) {  // back to whoever on the link it is: nobody else is known to have the address
@@ -127,13 +148,14 @@ void send_to_cloud(Worker& worker, const Burst& cause, std::uint32_t slot) noexc
     replies.tunnel[slot] = index;
     if (replies.length[slot] > tunnel.mtu) { return replies.end(slot, Fate::too_big); }
     if ((next_hop(worker.state, tunnel) & neighbour::kKnown) == 0) { return replies.end(slot, Fate::no_neighbour); }
+    if (!detail::charge_to_cloud(worker, replies, slot, replies.length[slot])) { return; }
     encap_slot(replies, slot, tunnel, worker.snapshot->tunnel_headers[index]);
     const auto link = static_cast<Link>(tunnel.attachment % kLinks);
     replies.tally[slot] = tally::tunnel(index, link, Direction::to_cloud);
 }
 
 /// An echo request to one of the edge's own addresses on the core side: no VRF, no tunnel.
-void answer_core(Worker& worker, const Burst& cause, std::uint32_t slot) noexcept {
+void answer_core(Worker& worker, Burst& cause, std::uint32_t slot) noexcept {
     const PortInfo& port = worker.snapshot->ports[cause.port];
     auto* frame = rte_pktmbuf_mtod(cause.mbuf[slot], std::uint8_t*);
     const auto type = reinterpret_cast<const ether::Header*>(frame)->type.get();
@@ -152,6 +174,11 @@ void answer_core(Worker& worker, const Burst& cause, std::uint32_t slot) noexcep
     // the system knows.
     const Ip6 destination6{packet6.destination_high.get(), packet6.destination_low.get()};
     if (!four && is_link_local(destination6) && destination6 != link_local(port.mac_address)) { return; }
+    if (!detail::draw_replies(worker, local_cell::core(cause.port), cause.now)) {
+        cause.fate[slot] = Fate::reply_limited;
+        return;
+    }
+    if (!(four ? echo_checksum_ok(packet4, length) : echo_checksum_ok(packet6, length))) { return; }
     rte_mbuf* mbuf = rte_pktmbuf_alloc(worker.pool);
     if (mbuf == nullptr) { return; }
     if (length + sizeof(ether::Header) > rte_pktmbuf_tailroom(mbuf)) { return rte_pktmbuf_free(mbuf); }
@@ -187,11 +214,11 @@ void answer(Worker& worker, Burst& burst) noexcept {
             answer_core(worker, burst, slot);
             continue;
         }
-        if (fate == Fate::punted && burst.length[slot] == 0) { continue; }  // ARP, neighbour discovery
+        if (!may_answer(worker, burst, slot)) { continue; }
         rte_mbuf* mbuf = rte_pktmbuf_alloc(worker.pool);
         if (mbuf == nullptr) { continue; }
         auto* out = static_cast<std::uint8_t*>(mbuf->buf_addr) + kOwnHeadroom;
-        const unsigned length = write_answer(worker, burst, slot, out, mbuf->buf_len - kOwnHeadroom);
+        const unsigned length = write_answer(*worker.snapshot, burst, slot, out, mbuf->buf_len - kOwnHeadroom);
         if (length == 0) {
             rte_pktmbuf_free(mbuf);
             continue;

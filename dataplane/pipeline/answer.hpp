@@ -7,8 +7,9 @@
 namespace peerlane::dataplane {
 
 /// Answers what ended in no_route, ttl_expired, too_big or at the edge's own address, in slot order. The answers go the
-/// opposite direction, from `route` on in the same VRF, into worker.replies; they are neither policed nor answered
-/// themselves.
+/// opposite direction, from `route` on in the same VRF, into worker.replies; they are charged to the circuit
+/// that they leave by, and are not answered themselves. Each draws on the budget of its link or core port; an echo
+/// request beyond that ends as reply_limited.
 void answer(Worker& worker, Burst& burst) noexcept;
 
 /// Cuts the live slots that have a cut_mtu: the first piece stays in its slot, piece k goes to the same slot of

@@ -34,6 +34,7 @@ enum class Charge : std::uint8_t { port, circuit };
     X(too_big, circuit, "larger than the MTU of the way out, and not to be fragmented")                                 \
     X(policed, circuit, "the bucket of the circuit or of the peering is empty")                                         \
     X(no_neighbour, circuit, "the MAC of the next hop is not known, and no packet more may wait for it")                \
+    X(reply_limited, circuit, "an echo request beyond replies_per_second of its link, or of the core port")             \
     X(punt_limited, circuit, "more for the edge itself than the peering, or the core port, may send it")                \
     /* the tunnel */                                                                                                    \
     X(outer_not_ip, port, "a core frame that is neither IPv4, IPv6 nor ARP")                                            \

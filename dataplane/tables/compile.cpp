@@ -25,6 +25,11 @@ SharedBy bucket_of(BitsPerSecond rate, Bytes burst, unsigned workers) {
     return {shared.parent, static_cast<std::uint32_t>(shared.hold / meter::kUnitsPerByte)};
 }
 
+/// A bucket that counts packets, one second's worth deep; 0 a second: it never has any.
+meter::BucketRate packet_rate(std::uint64_t a_second) {
+    return a_second == 0 ? meter::BucketRate{} : meter::bucket_rate(BitsPerSecond{a_second * 8}, Bytes{a_second});
+}
+
 class Compilation {
   public:
     Compilation(const config::Model& model, State& state, const Snapshot* previous, const CompileOptions& options)
@@ -45,9 +50,8 @@ class Compilation {
             slots->begin();
         }
         snapshot_->workers = static_cast<unsigned>(state_.workers.size());
-        if (const std::uint64_t errors = model_.edge.icmp_errors_per_second; errors != 0) {
-            snapshot_->icmp_rate = meter::bucket_rate(BitsPerSecond{errors * 8}, Bytes{errors});
-        }
+        snapshot_->icmp_rate = packet_rate(model_.edge.icmp_errors_per_second);
+        snapshot_->reply_rate = packet_rate(model_.edge.replies_per_second);
         neighbours_.begin();
         for (std::size_t i = 0; i < model_.ports.size(); ++i) { add_port(i); }
         vlans_.resize(model_.ports.size());
@@ -291,6 +295,7 @@ class Compilation {
         state_.punt_buckets[cell].bucket = meter::full_bucket(snapshot_->punt_rate, options_.now);
         state_.ask_buckets[cell].bucket = meter::full_bucket(snapshot_->ask_rate, options_.now);
         state_.neighbour_buckets[cell].bucket = meter::full_bucket(neighbour_rate, options_.now);
+        state_.reply_buckets[cell].bucket = meter::full_bucket(snapshot_->reply_rate, options_.now);
     }
 
     /// New buckets begin full; one that changed is settled by worker 0 when it takes the snapshot up.

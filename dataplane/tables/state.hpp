@@ -132,6 +132,8 @@ struct State {
     ReservedArray<meter::SharedBucket> punt_buckets{local_cell::kCells};
     ReservedArray<meter::SharedBucket> ask_buckets{local_cell::kCells};
     ReservedArray<meter::SharedBucket> neighbour_buckets{local_cell::kCells};
+    // By local_cell: what the edge originates in answer to what came in there.
+    ReservedArray<meter::SharedBucket> reply_buckets{local_cell::kCells};
     // PeeringInfo::mark, by slot, and how many were given so far; control's own.
     ReservedArray<std::uint64_t> peering_marks{kMaxPeerings};
     std::uint64_t marks_given = 0;

@@ -163,15 +163,24 @@ bool is_echo_request(const Ipv4& packet, unsigned length) noexcept {
     const unsigned header = packet.header_length();
     if (packet.protocol != ip::kIcmp || packet.is_fragment() || length < header + sizeof(Icmp)) { return false; }
     const auto* icmp = reinterpret_cast<const std::uint8_t*>(&packet) + header;
-    return icmp[0] == kEchoRequest4 && icmp[1] == 0 && fold(sum_words(icmp, length - header)) == 0xffff;
+    return icmp[0] == kEchoRequest4 && icmp[1] == 0;
 }
 
 bool is_echo_request(const Ipv6& packet, unsigned length) noexcept {
     if (packet.next_header != ip::kIcmp6 || length < sizeof(Ipv6) + sizeof(Icmp)) { return false; }
     const auto* icmp = reinterpret_cast<const std::uint8_t*>(&packet) + sizeof(Ipv6);
+    return icmp[0] == kEchoRequest6 && icmp[1] == 0;
+}
+
+bool echo_checksum_ok(const Ipv4& packet, unsigned length) noexcept {
+    const unsigned header = packet.header_length();
+    return fold(sum_words(reinterpret_cast<const std::uint8_t*>(&packet) + header, length - header)) == 0xffff;
+}
+
+bool echo_checksum_ok(const Ipv6& packet, unsigned length) noexcept {
     const auto payload = static_cast<unsigned>(length - sizeof(Ipv6));
-    return icmp[0] == kEchoRequest6 && icmp[1] == 0 &&
-           fold(pseudo_header_sum(packet, ip::kIcmp6, payload) + sum_words(icmp, payload)) == 0xffff;
+    const auto* icmp = reinterpret_cast<const std::uint8_t*>(&packet) + sizeof(Ipv6);
+    return fold(pseudo_header_sum(packet, ip::kIcmp6, payload) + sum_words(icmp, payload)) == 0xffff;
 }
 
 unsigned echo_reply(std::uint8_t* out, const Ipv4& packet, unsigned length) noexcept {

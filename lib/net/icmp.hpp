@@ -29,12 +29,15 @@ unsigned icmp_error(std::uint8_t* out, IcmpError why, std::uint32_t source, std:
 unsigned icmp_error(std::uint8_t* out, IcmpError why, std::uint64_t source_high, std::uint64_t source_low,
                     std::uint16_t mtu, const Ipv6& packet, unsigned length) noexcept;
 
-/// True for an unfragmented echo request with a right checksum (RFC 792, RFC 4443 §4.1).
+/// True for an unfragmented echo request (RFC 792, RFC 4443 §4.1). Reads the headers only.
 bool is_echo_request(const Ipv4& packet, unsigned length) noexcept;
 bool is_echo_request(const Ipv6& packet, unsigned length) noexcept;
+/// True if the checksum of such a request is right. Reads the whole packet.
+bool echo_checksum_ok(const Ipv4& packet, unsigned length) noexcept;
+bool echo_checksum_ok(const Ipv6& packet, unsigned length) noexcept;
 
-/// Writes the reply to such a request and returns its length: addresses swapped, the request's TOS, hop limit 64, no
-/// options (RFC 1122 §3.2.2.6). `out` has room for `length` octets.
+/// Writes the reply to a request with a right checksum and returns its length: addresses swapped, the request's TOS,
+/// hop limit 64, no options (RFC 1122 §3.2.2.6). `out` has room for `length` octets.
 unsigned echo_reply(std::uint8_t* out, const Ipv4& packet, unsigned length) noexcept;
 unsigned echo_reply(std::uint8_t* out, const Ipv6& packet, unsigned length) noexcept;
 

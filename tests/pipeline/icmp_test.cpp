@@ -251,7 +251,7 @@ TEST(Icmp, RateIsPerPeering) {
     EXPECT_EQ(edge.send("access0", many).out.size(), 1U);
     edge.now += 500'000'000;
     EXPECT_EQ(edge.send("access0", many).out.size(), 50U);
-    // Echo replies are no errors.
+    // Echo replies are no errors: they have a budget of their own (reply_budget_test.cpp).
     const std::vector<Packet> pings(200, from_contoso(Packet().ip4("10.0.0.1", "172.16.0.2").icmp(8).payload(8)));
     EXPECT_EQ(edge.send("access0", pings).out.size(), 200U);
     EXPECT_EQ(edge.port("access0").originated, 100U + 1 + 1 + 50 + 200);

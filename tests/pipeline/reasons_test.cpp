@@ -21,7 +21,8 @@ struct Cause {
         transmitter_full,
         no_customer_mac,
         exhausted,
-        unreserved
+        unreserved,
+        no_replies
     } trouble = Trouble::none;
     unsigned before = 0;  // so many times it does not end for that reason
 };
@@ -73,6 +74,7 @@ std::map<Fate, Cause> causes() {
         {Fate::too_big, {"access0", from_contoso(Packet().ip4("10.0.0.1", "10.100.0.1").df().payload(1500))}},
         {Fate::policed, {"access0", from_contoso(Packet().ip4("10.0.0.1", "10.101.0.1").payload(1400)), none, 1}},
         {Fate::no_neighbour, {"core0", gre().then(down4()), no_customer_mac}},
+        {Fate::reply_limited, {"access0", from_contoso(Packet().ip4("10.0.0.1", "172.16.0.2").icmp(8)), no_replies}},
         {Fate::outer_not_ip, {"core0", gre().then(down4()).ether_type(0x8847)}},
         {Fate::outer_truncated, {"core0", gre().then(down4()).truncate(50)}},
         {Fate::outer_bad_header, {"core0", outer().version(7).gre(1).then(down4())}},
@@ -124,7 +126,11 @@ TEST(Reasons, EveryOneHasACase) {
         const Cause& cause = all.at(fate);
         dataplane::SaMemory memory;
         if (cause.trouble == exhausted) { memory[kVpn.own(true).out()].sequence = 0xffff'ffff; }
-        Edge edge(cause.trouble == no_customer_mac ? no_mac : yaml, memory, cause.trouble == unreserved);
+        const auto silent = "edge: { replies_per_second: 0 }" + yaml;
+        Edge edge(cause.trouble == no_customer_mac ? no_mac
+                  : cause.trouble == no_replies    ? silent
+                                                   : yaml,
+                  memory, cause.trouble == unreserved);
         for (unsigned i = 0; i < cause.before; ++i) {
             EXPECT_EQ(edge.send(cause.port, {cause.packet}).fate(), Fate::sent);
         }

@@ -147,6 +147,7 @@ class Edge:
         with open(path, encoding="utf-8") as source:
             document = yaml.load(source, Loader=LOADER)
         self.icmp_errors_per_second = document.get("edge", {}).get("icmp_errors_per_second", 100)
+        self.replies_per_second = document.get("edge", {}).get("replies_per_second", 1000)
         self.ports = {}
         for number, (name, entry) in enumerate(document["ports"].items()):
             self.ports[name] = self.port(number, name, entry)

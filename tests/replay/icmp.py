@@ -45,17 +45,23 @@ def error(reason, packet, source, mtu):
     return wire.ipv6(source, packet.src, wire.ICMPV6, message, tos=0xC0)
 
 
-def echo_reply(packet):
-    """The reply to an echo request, or None if `packet` is none that may be answered."""
+def is_echo_request(packet):
+    """By its headers: the checksum may still be wrong."""
     if packet.fragment or len(packet.payload) < 8:
-        return None
+        return False
+    wanted = (wire.ICMP, b"\x08\0") if packet.version == 4 else (wire.ICMPV6, b"\x80\0")
+    return (packet.protocol, packet.payload[:2]) == wanted
+
+
+def echo_reply(packet):
+    """The reply to an echo request, or None if its checksum is wrong."""
     message = packet.payload
     if packet.version == 4:
-        if packet.protocol != wire.ICMP or message[:2] != b"\x08\0" or wire.ones_sum(message) != 0xFFFF:
+        if wire.ones_sum(message) != 0xFFFF:
             return None
         return wire.ipv4(packet.dst, packet.src, wire.ICMP, icmpv4(b"\0\0" + message[2:]), tos=packet.tos)
     pseudo = wire.pseudo_sum(packet.src, packet.dst, wire.ICMPV6, len(message))
-    if packet.protocol != wire.ICMPV6 or message[:2] != b"\x80\0" or wire.ones_sum(message, pseudo) != 0xFFFF:
+    if wire.ones_sum(message, pseudo) != 0xFFFF:
         return None
     message = icmpv6(packet.dst, packet.src, b"\x81\0" + message[2:])
     return wire.ipv6(packet.dst, packet.src, wire.ICMPV6, message, tos=packet.tos)

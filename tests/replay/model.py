@@ -43,6 +43,7 @@ class Predictor:
         self.tunnel_locals = {tunnel.local for tunnel in edge.tunnels.values()} | self.ipsec.locals
         self.buckets = {}
         self.error_buckets = {}
+        self.reply_buckets = {}
 
     def run(self, frames):
         """`frames` is a list of (ns, port name, bytes) in the order of processing."""
@@ -115,7 +116,7 @@ class Predictor:
         """IPv6 on this link alone: to a link-local address, or from one to the edge itself."""
         packet, port = arrival.packet, arrival.port
         ours = packet.dst == wire.link_local(port.mac) or (link_local(packet.src) and arrival.peering.owns(packet.dst))
-        reply = icmp.echo_reply(packet) if ours else None
+        reply = self.echo_reply(arrival, packet) if ours else None
         if reply and link_local(packet.src):
             self.answer_on_link(arrival, reply, frame[6:12])
         elif reply:
@@ -127,13 +128,15 @@ class Predictor:
         """Back to the station that asked."""
         counts = self.ports[arrival.port.name]
         counts["originated"] += 1
-        if len(reply) > arrival.port.mtu:
+        try:
+            if len(reply) > arrival.port.mtu:
+                raise Drop("too_big")
+            self.charge(arrival, [(arrival.link, "to_customer")], len(reply))
+            tags = self.tags(arrival.link, arrival.pcps)
+            self.transmit(arrival, arrival.port, wire.ethernet(neighbour, arrival.port.mac, tags, wire.ETH_IPV6, reply))
+            counts["sent"] += 1
+        except Drop:
             counts["dropped"] += 1
-            return
-        tags = self.tags(arrival.link, arrival.pcps)
-        self.transmit(arrival, arrival.port, wire.ethernet(neighbour, arrival.port.mac, tags, wire.ETH_IPV6, reply))
-        counts["sent"] += 1
-        self.count(arrival.link, "to_customer", len(reply))
 
     @staticmethod
     def guard_martians(arrival):
@@ -147,7 +150,7 @@ class Predictor:
     def deliver_locally(self, arrival):
         packet, peering = arrival.packet, arrival.peering
         if peering.owns(packet.dst):
-            reply = icmp.echo_reply(packet)
+            reply = self.echo_reply(arrival, packet)
             if reply:
                 self.originate(arrival, reply)
             raise Punt("local")
@@ -200,16 +203,19 @@ class Predictor:
         return address
 
     def police(self, arrival, target):
-        """Every bucket on the way, or none: a refusal gives back what earlier ones gave."""
         steps = []
         if arrival.link:
             steps.append((arrival.link, "to_cloud"))
         if isinstance(target, Link):
             steps.append((target, "to_customer"))
+        self.charge(arrival, steps, len(arrival.packet.raw))
+
+    def charge(self, arrival, steps, length):
+        """Every bucket on the way, or none: a refusal gives back what earlier ones gave. Counts what passed."""
         taken, passed = [], []
         for link, direction in steps:
             circuit = arrival.peering.circuit
-            cost = self.cost(link, len(arrival.packet.raw))
+            cost = self.cost(link, length)
             name = (circuit.customer, circuit.name, link.name, direction)
             for owner in (arrival.peering, circuit):
                 bucket = self.bucket(owner, link, direction)
@@ -222,7 +228,7 @@ class Predictor:
                     taken.append((bucket, cost))
             passed.append((link, direction))
         for link, direction in passed:
-            self.count(link, direction, len(arrival.packet.raw))
+            self.count(link, direction, length)
 
     def count(self, link, direction, length):
         """One packet of `length` octets of IP, whole or as fragments. A circuit counts what its bucket is charged."""
@@ -303,9 +309,23 @@ class Predictor:
             return
         rate = self.edge.icmp_errors_per_second
         bucket = self.error_buckets.setdefault(peering, Bucket(rate, rate))
-        if not bucket.take(arrival.now, 1):
+        if not bucket.take(arrival.now, 1) or not self.within_replies(arrival):
             return
         self.originate(arrival, icmp.error(drop.error, packet, subnet.edge, drop.mtu))
+
+    def echo_reply(self, arrival, packet):
+        """The reply to an echo request, or None. Beyond the budget the request ends here."""
+        if not icmp.is_echo_request(packet):
+            return None
+        if not self.within_replies(arrival):
+            raise Drop("reply_limited")
+        return icmp.echo_reply(packet)
+
+    def within_replies(self, arrival):
+        """What the edge originates has a budget per link, and per core port."""
+        where = (arrival.link or arrival.peering.first_link()) if arrival.peering else arrival.port.name
+        rate = self.edge.replies_per_second
+        return self.reply_buckets.setdefault(where, Bucket(rate, rate)).take(arrival.now, 1)
 
     def originate(self, arrival, raw):
         """Routes what the edge made back to the side that the cause came from, or nowhere."""
@@ -321,13 +341,11 @@ class Predictor:
                 raise Drop("no_way_back")
             if len(raw) > (target.mtu if side is Tunnel else target.port.mtu):
                 raise Drop("too_big")
+            self.need_neighbour(target)
+            step = (arrival.peering.first_link(), "to_cloud") if side is Tunnel else (target, "to_customer")
+            self.charge(arrival, [step], len(raw))
             self.send(arrival, target, raw, arrival.pcps)
             counts["sent"] += 1
-            # Counted like any other packet of its direction, though no bucket was asked.
-            if side is Tunnel:
-                self.count(arrival.peering.first_link(), "to_cloud", len(raw))
-            else:
-                self.count(target, "to_customer", len(raw))
         except Drop:
             counts["dropped"] += 1
 
@@ -394,7 +412,7 @@ class Predictor:
         raise Punt("local")
 
     def deliver_core(self, arrival, outer, frame):
-        reply = icmp.echo_reply(outer)
+        reply = self.echo_reply(arrival, outer)
         if reply:
             counts = self.ports[arrival.port.name]
             counts["originated"] += 1

@@ -43,6 +43,8 @@ class Scenario:
         edge = {"name": "test-%d" % (seed % 10**6)}
         if rng.random() < 0.7:
             edge["icmp_errors_per_second"] = rng.choice([1, 3, 1000])
+        if rng.random() < 0.5:
+            edge["replies_per_second"] = rng.choice([1, 5, 50])
         self.document = {"edge": edge, "ports": self.ports,
                          "customers": [self.customer(number) for number in range(customers)]}
 

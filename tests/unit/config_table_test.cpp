@@ -24,6 +24,7 @@ TEST(ConfigTable, EveryFieldIsStored) {
   state_dir: /s
   socket: /k
   icmp_errors_per_second: 7
+  replies_per_second: 8
   tcp_rtt: 0.03 s
 ports:
   a0: { role: access, device: "0000:01:00.0", mtu: 1600, mac: 02:00:00:00:00:0A, service_tpid: 0x9100 }
@@ -69,6 +70,7 @@ customers:
     EXPECT_EQ(edge.state_dir, "/s");
     EXPECT_EQ(edge.socket, "/k");
     EXPECT_EQ(edge.icmp_errors_per_second, 7U);
+    EXPECT_EQ(edge.replies_per_second, 8U);
     EXPECT_EQ(edge.tcp_rtt_ms, 30U);
 
     ASSERT_EQ(loaded.model.ports.size(), 3U);
@@ -79,7 +81,7 @@ customers:
     EXPECT_EQ(access.mtu, 1600);
     EXPECT_EQ(access.mac, parse_mac("02:00:00:00:00:0a"));
     EXPECT_EQ(access.service_tpid, 0x9100);
-    EXPECT_EQ(access.place.line, 11U);
+    EXPECT_EQ(access.place.line, 12U);
     const Port& core = loaded.model.ports[2];
     EXPECT_EQ(core.role, Role::core);
     EXPECT_EQ(core.address, parse_prefix4("192.0.2.1/24"));
@@ -102,7 +104,7 @@ customers:
     EXPECT_EQ(circuit.bandwidth, BitsPerSecond{1'500'000'000});
     EXPECT_EQ(circuit.burst, Bytes{9'000'000});
     EXPECT_EQ(circuit.accounting, Accounting::wire);
-    EXPECT_EQ(circuit.place.line, 24U);
+    EXPECT_EQ(circuit.place.line, 25U);
     EXPECT_EQ(circuit.place.column, 9U);
 
     ASSERT_EQ(circuit.peerings.size(), 1U);
@@ -169,6 +171,7 @@ TEST(ConfigTable, DefaultsAreTheModels) {
         EXPECT_EQ(got.state_dir, model.state_dir);
         EXPECT_EQ(got.socket, model.socket);
         EXPECT_EQ(got.icmp_errors_per_second, model.icmp_errors_per_second);
+        EXPECT_EQ(got.replies_per_second, model.replies_per_second);
         EXPECT_EQ(got.tcp_rtt_ms, model.tcp_rtt_ms);
         EXPECT_EQ(loaded.model.ports[0].mtu, Port{}.mtu);
         EXPECT_EQ(loaded.model.ports[0].service_tpid, Port{}.service_tpid);
