@@ -1,4 +1,4 @@
-// Capture files by libpcap: microseconds and nanoseconds in, nanoseconds out.
+// Capture files: pcap by libpcap and pcapng in, with times of any resolution; nanosecond pcap out.
 #pragma once
 
 #include <pcap/pcap.h>
@@ -6,14 +6,17 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <span>
 
+#include "dataplane/pcapng.hpp"
 #include "lib/base/types.hpp"
 
 namespace peerlane::dataplane {
 
-/// Reads frames in file order. Throws std::runtime_error: what, which file. A file cut short is warned of on standard
-/// error and ends there.
+/// Reads Ethernet frames in file order. Throws std::runtime_error (what, which file) if nothing in it can be used: it
+/// is not a capture, it has no Ethernet interface, or its first packet is damaged. A file cut short later is warned of
+/// on standard error and ends there; so are packets of a pcapng's other interfaces, which are skipped.
 class CaptureReader {
   public:
     explicit CaptureReader(const std::filesystem::path& file);
@@ -28,8 +31,13 @@ class CaptureReader {
     struct Close {
         void operator()(pcap_t* handle) const noexcept { pcap_close(handle); }
     };
+    void next_of_pcapng();
+    void damaged(const std::string& why) const;
+
     std::filesystem::path file_;
-    std::unique_ptr<pcap_t, Close> handle_;
+    std::unique_ptr<pcap_t, Close> handle_;  // or pcapng_
+    std::optional<PcapngReader> pcapng_;
+    bool any_ = false;  // some frame was read
     const std::uint8_t* frame_ = nullptr;
     std::size_t length_ = 0;
     Nanoseconds time_ = 0;

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
 #include <iostream>
 #include <optional>
@@ -144,6 +146,15 @@ class Replay {
     Nanoseconds last_ = 0;
 };
 
+/// Before the work that would be lost: whether the file can be written to.
+void check_writable(const std::filesystem::path& file) {
+    if (file.empty() || file == "-") { return; }
+    if (!std::ofstream(file, std::ios::app)) {
+        throw std::runtime_error("--json " + file.string() + ": " + std::strerror(errno) +
+                                 "; name a file that can be written");
+    }
+}
+
 void write_json(const std::filesystem::path& file, const nlohmann::ordered_json& json) {
     if (file == "-") {
         print(json.dump(2) + '\n');
@@ -172,6 +183,7 @@ int replay(const ReplayOptions& options) {
     ipsec::allow_unlocked();
     start_eal(private_memory(256));
     Replay edge(loaded.model, options);
+    check_writable(options.json);  // which may be in the directory just made
     edge.run();
     if (!options.json.empty()) { write_json(options.json, counters_json(edge.snapshot(), edge.state(), edge.last())); }
     if (options.json != "-") { print(summary(edge.snapshot(), edge.state(), edge.elapsed())); }
