@@ -221,7 +221,7 @@ inline void esp_open(Worker& worker, Burst& burst) noexcept {
         const ipsec::SaIn& sa = entries[order[i]]->payload;
         const ipsec::Job& job = worker.jobs[i];
         ipsec::SaState& state = states[sa.state];
-        if (state.life != 0 && job.authentic) [[unlikely]] {
+        if (relaxed(state.life) != 0 && job.authentic) [[unlikely]] {
             ipsec::begin_life(state, worker.state.sa_faults[sa.state], burst.now);
         }
         std::uint32_t length = 0;

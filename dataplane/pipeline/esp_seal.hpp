@@ -27,7 +27,7 @@ namespace detail {
         if (sa->key != nullptr) {
             ipsec::SaState& state = worker.state.sa_states[sa->state];
             ipsec::SaFaults& faults = worker.state.sa_faults[sa->state];
-            if (state.life != 0) { ipsec::begin_life(state, faults, burst.now); }
+            if (relaxed(state.life) != 0) { ipsec::begin_life(state, faults, burst.now); }
             if (ipsec::may_send(state, length, burst.now)) { return sa; }
             const auto limit = read(state.sequence_limit);
             const bool last = limit == ipsec::last_sequence((sa->flags & ipsec::SaOut::kEsn) != 0);

@@ -23,7 +23,7 @@ namespace detail {
     for (const auto* sa = first;; sa = &all[sa->next]) {
         const ipsec::SaState& state = worker.state.sa_states[sa->state];
         lane |= sa->key != nullptr;
-        if (state.life != 0 || ipsec::may_send(state, burst.length[slot] + gre, burst.now)) {
+        if (relaxed(state.life) != 0 || ipsec::may_send(state, burst.length[slot] + gre, burst.now)) {
             return sa->key != nullptr ? kNowhere : sa->owner;
         }
         if (sa->next == ipsec::kNoSa) { break; }

@@ -23,10 +23,12 @@ inline std::uint32_t tail_octets(const SaOut& sa, std::uint32_t length) noexcept
     return (-(length + kEspTrailer) & sa.block_mask) + kEspTrailer + kIcv;
 }
 
-/// Whether one more packet of `length` octets of payload may be sent under the SA.
+/// Whether one more packet of `length` bytes of payload may be sent under the SA. Any worker: one without the SA asks
+/// before it hands a packet over.
 [[gnu::always_inline]] inline bool may_send(const SaState& state, std::uint32_t length, Nanoseconds now) noexcept {
-    return state.sequence < relaxed(state.sequence_limit) && state.packets < relaxed(state.packets_limit) &&
-           state.bytes + length <= relaxed(state.bytes_limit) && now < relaxed(state.deadline);
+    return relaxed(state.sequence) < relaxed(state.sequence_limit) &&
+           relaxed(state.packets) < relaxed(state.packets_limit) &&
+           relaxed(state.bytes) + length <= relaxed(state.bytes_limit) && now < relaxed(state.deadline);
 }
 
 /// Takes the next sequence number, writes trailer, IV and ESP header around `payload`, which has tail_octets() behind

@@ -1,12 +1,15 @@
 // The anti-replay window of a receiving SA (RFC 4303 §3.4.3): a ring of bits much larger than any window, after the
 // idea of RFC 6479, so that the window moves by clearing words ahead of it and nothing is ever shifted. The highest
-// sequence number, `top`, is the caller's. One worker's; sequence numbers are extended ones where ESN is in use.
+// sequence number, `top`, is the caller's. One worker writes it, and `show` counts what is in it meanwhile; sequence
+// numbers are extended ones where ESN is in use.
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
+
+#include "lib/base/one_writer.hpp"
 
 namespace peerlane::ipsec {
 
@@ -63,14 +66,14 @@ inline Replay commit(ReplayRing& ring, std::uint64_t& top, std::uint32_t window,
         const std::uint64_t last = sequence >> 6U;
         for (auto next = std::max((top >> 6U) + 1, last - std::min(last, ReplayRing::kWords - 1)); next <= last;
              ++next) {
-            ring.word[next % ReplayRing::kWords] = 0;
+            set_relaxed(ring.word[next % ReplayRing::kWords], 0);
         }
         top = sequence;
-        replay_word(ring, sequence) |= bit;
+        set_relaxed(replay_word(ring, sequence), replay_word(ring, sequence) | bit);
         return Replay::fresh;
     }
     const Replay seen = check(ring, top, window, sequence);
-    if (seen == Replay::fresh) { replay_word(ring, sequence) |= bit; }
+    if (seen == Replay::fresh) { set_relaxed(replay_word(ring, sequence), replay_word(ring, sequence) | bit); }
     return seen;
 }
 
@@ -81,13 +84,14 @@ inline void mark_all_seen(ReplayRing& ring, std::uint64_t top) noexcept {
 }
 
 /// How many of the sequence numbers above `base` up to the window's left edge never came, where `accepted` packets were
-/// committed since the top was `base`, none of them with a number up to `base`. Cold.
+/// committed since the top was `base`, none of them with a number up to `base`. Any thread; what is committed meanwhile
+/// may be counted or not. Cold.
 inline std::uint64_t lost(const ReplayRing& ring, std::uint64_t top, std::uint32_t window, std::uint64_t base,
                           std::uint64_t accepted) noexcept {
     const std::uint64_t edge = std::max(base, top - std::min<std::uint64_t>(top, window));
     std::uint64_t in_window = 0;
     for (std::uint64_t sequence = edge + 1; sequence <= top; ++sequence) {
-        in_window += replay_word(ring, sequence) >> (sequence % 64) & 1U;
+        in_window += relaxed(ring.word[(sequence >> 6U) % ReplayRing::kWords]) >> (sequence % 64) & 1U;
     }
     const std::uint64_t came = accepted - std::min(accepted, in_window);
     return edge - base - std::min(edge - base, came);

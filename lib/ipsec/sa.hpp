@@ -1,10 +1,10 @@
 // A security association (RFC 4301 §4.4.2.1): what control decided of it, hot parts only, and what traffic changes.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 
 #include "lib/base/esp_suite.hpp"
+#include "lib/base/one_writer.hpp"
 #include "lib/base/types.hpp"
 #include "lib/ipsec/crypto.hpp"
 
@@ -16,14 +16,6 @@ inline constexpr std::uint64_t kNoLimit = ~std::uint64_t{0};
 /// The last sequence number of an SA. With ESN the counter shares the 64 bits of the IV with the lane.
 constexpr std::uint64_t last_sequence(bool esn) noexcept {
     return esn ? (std::uint64_t{1} << 56U) - 1 : 0xffff'ffffU;
-}
-
-/// Of a number that one thread writes and others read: plain moves on x86.
-inline std::uint64_t relaxed(const std::uint64_t& cell) noexcept {
-    return std::atomic_ref<std::uint64_t>(const_cast<std::uint64_t&>(cell)).load(std::memory_order_relaxed);
-}
-inline void set_relaxed(std::uint64_t& cell, std::uint64_t value) noexcept {
-    std::atomic_ref<std::uint64_t>(cell).store(value, std::memory_order_relaxed);
 }
 
 /// What traffic changes of one SA, a cache line. Its worker is the only writer of the counts, control of the limits (a
