@@ -13,6 +13,7 @@
 #include "dataplane/control/preflight.hpp"
 #include "dataplane/io/live_eal.hpp"
 #include "dataplane/io/print.hpp"
+#include "dataplane/io/process.hpp"
 #include "dataplane/live_commands.hpp"
 #include "dataplane/replay.hpp"
 
@@ -96,6 +97,7 @@ void refuse_unknown_command(const CLI::App& app, int count, char** arguments) {
 }  // namespace peerlane::dataplane
 
 int main(int count, char** arguments) {
+    peerlane::dataplane::keep_memory_private();
     CLI::App app("peerlane: the edge of a private-connectivity service", "peerlane");
     app.require_subcommand(1);
     app.set_version_flag("--version", "peerlane " PEERLANE_VERSION);

@@ -4,8 +4,13 @@
 #include <rte_errno.h>
 #include <rte_mbuf.h>
 
+#include <sys/mman.h>
+
 #include <algorithm>
+#include <iterator>
 #include <stdexcept>
+
+#include "dataplane/io/drivers.hpp"
 
 namespace peerlane::dataplane {
 
@@ -23,10 +28,23 @@ void start_eal(const std::vector<std::string>& arguments) {
 }
 
 std::vector<std::string> private_memory(unsigned megabytes) {
-    return {"--no-huge",      "--no-pci",      "--no-shconf", "--no-telemetry",
-            "--iova-mode=va", "--log-level=4", "-m",          std::to_string(megabytes),
-            "--lcores=0"};
+    std::vector<std::string> arguments{"--no-huge",      "--no-pci",      "--no-shconf", "--no-telemetry",
+                                       "--iova-mode=va", "--log-level=4", "-m",          std::to_string(megabytes),
+                                       "--lcores=0"};
+    std::ranges::copy(driver_arguments({}), std::back_inserter(arguments));
+    return arguments;
 }
+
+namespace {
+/// Packets are customers': a core dump has none of them.
+void keep_out_of_dumps(rte_mempool* /*pool*/, void* /*unused*/, rte_mempool_memhdr* memory, unsigned /*index*/) {
+    constexpr std::uintptr_t kPage = 4096;
+    const auto start = reinterpret_cast<std::uintptr_t>(memory->addr);
+    const auto first = (start + kPage - 1) & ~(kPage - 1);
+    const auto end = (start + memory->len) & ~(kPage - 1);
+    if (first < end) { madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTDUMP); }
+}
+}  // namespace
 
 rte_mempool* make_pool(const std::string& name, unsigned buffers, std::uint16_t mtu, unsigned cache) {
     constexpr unsigned kLink = 14 + 8 + 4;  // Ethernet, two tags, FCS where a device leaves it
@@ -40,6 +58,7 @@ rte_mempool* make_pool(const std::string& name, unsigned buffers, std::uint16_t 
         throw std::runtime_error("no memory for " + std::to_string(buffers) + " packet buffers of " +
                                  std::to_string(rounded) + " octets: " + rte_strerror(rte_errno));
     }
+    rte_mempool_mem_iter(pool, keep_out_of_dumps, nullptr);
     return pool;
 }
 

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 
+#include "dataplane/io/drivers.hpp"
 #include "dataplane/io/eal.hpp"
 #include "dataplane/io/failure.hpp"
 #include "dataplane/io/log.hpp"
@@ -67,6 +68,7 @@ std::vector<std::string> live_arguments(const LiveSetup& setup, const std::vecto
         arguments.emplace_back("-a");
         arguments.push_back(device.arguments);
     }
+    std::ranges::copy(driver_arguments(setup.devices), std::back_inserter(arguments));
     return arguments;
 }
 
