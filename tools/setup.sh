@@ -3,7 +3,7 @@
 build_packages="g++ meson ninja-build pkg-config libdpdk-dev libipsec-mb-dev libyaml-dev libfmt-dev nlohmann-json3-dev
     libcli11-dev libpcap-dev clang-19 libbpf-dev"
 show_packages="tcpdump"
-test_packages="libgtest-dev libclang-rt-19-dev clang-tidy-19 clang-format-19 python3 python3-yaml
+test_packages="libgtest-dev binutils systemd python3-seccomp libclang-rt-19-dev clang-tidy-19 clang-format-19 python3 python3-yaml
     python3-jsonschema python3-scapy python3-cryptography tshark tcpdump iproute2 user-mode-linux kmod traceroute
     iperf3 dpdk-dev bird2"
 
