@@ -35,16 +35,16 @@ std::vector<std::string> private_memory(unsigned megabytes) {
     return arguments;
 }
 
-namespace {
-/// Packets are customers': a core dump has none of them.
-void keep_out_of_dumps(rte_mempool* /*pool*/, void* /*unused*/, rte_mempool_memhdr* memory, unsigned /*index*/) {
-    constexpr std::uintptr_t kPage = 4096;
-    const auto start = reinterpret_cast<std::uintptr_t>(memory->addr);
-    const auto first = (start + kPage - 1) & ~(kPage - 1);
-    const auto end = (start + memory->len) & ~(kPage - 1);
-    if (first < end) { madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTDUMP); }
+void keep_out_of_dumps(rte_mempool& pool) {
+    const auto hide = [](rte_mempool* /*pool*/, void* /*unused*/, rte_mempool_memhdr* memory, unsigned /*index*/) {
+        constexpr std::uintptr_t kPage = 4096;
+        const auto start = reinterpret_cast<std::uintptr_t>(memory->addr);
+        const auto first = (start + kPage - 1) & ~(kPage - 1);
+        const auto end = (start + memory->len) & ~(kPage - 1);
+        if (first < end) { madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTDUMP); }
+    };
+    rte_mempool_mem_iter(&pool, hide, nullptr);
 }
-}  // namespace
 
 rte_mempool* make_pool(const std::string& name, unsigned buffers, std::uint16_t mtu, unsigned cache) {
     constexpr unsigned kLink = 14 + 8 + 4;  // Ethernet, two tags, FCS where a device leaves it
@@ -58,7 +58,7 @@ rte_mempool* make_pool(const std::string& name, unsigned buffers, std::uint16_t 
         throw std::runtime_error("no memory for " + std::to_string(buffers) + " packet buffers of " +
                                  std::to_string(rounded) + " octets: " + rte_strerror(rte_errno));
     }
-    rte_mempool_mem_iter(pool, keep_out_of_dumps, nullptr);
+    keep_out_of_dumps(*pool);
     return pool;
 }
 

@@ -19,4 +19,7 @@ std::vector<std::string> private_memory(unsigned megabytes);
 /// Buffers for packets of ports up to `mtu` (IP octets), headroom and tags included. Throws std::runtime_error.
 rte_mempool* make_pool(const std::string& name, unsigned buffers, std::uint16_t mtu, unsigned cache = 256);
 
+/// Packets are customers': a core dump holds none of the memory of `pool`.
+void keep_out_of_dumps(rte_mempool& pool);
+
 }  // namespace peerlane::dataplane

@@ -11,6 +11,8 @@
 #include <memory>
 #include <stdexcept>
 
+#include "dataplane/io/eal.hpp"
+
 namespace peerlane::dataplane {
 namespace {
 
@@ -61,6 +63,7 @@ rte_mempool* make_page_pool(const std::string& name, unsigned buffers, unsigned 
     }
     if (static_cast<unsigned>(populated) != buffers || !lies_in_one_piece(*pool)) { no_memory(buffers, ENOMEM); }
     rte_mempool_obj_iter(pool.get(), rte_pktmbuf_init, nullptr);
+    keep_out_of_dumps(*pool);
     return pool.release();
 }
 
