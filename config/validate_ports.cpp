@@ -110,6 +110,10 @@ void check_unique(const Check& check, const Port& port, std::string_view key, co
 
 void validate_edge(const Check& check) {
     const Edge& edge = check.model.edge;
+    if (check.model.places.contains("edge.read_socket") && edge.read_socket == edge.socket)
+        check.report.error(check.model.places.at("edge.read_socket"),
+                           fmt::format("read_socket: {} is the `socket` too", in_quotes(edge.socket)),
+                           "write another path, or leave `read_socket` out");
     const Cursor cores = Cursor{&check.sources.trees.front(), 0}.find("edge").find("cores");
     if (!cores || cores.kind() != Kind::sequence) return;
     std::size_t good = 0;

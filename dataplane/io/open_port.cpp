@@ -75,6 +75,16 @@ std::uint16_t device_mtu(const PortSetup& setup, const rte_eth_dev_info& info) {
     return static_cast<std::uint16_t>(info.max_mtu == 0 ? wanted : std::min<unsigned>(wanted, info.max_mtu));
 }
 
+/// What the device is configured with: 0, its own default, where frames of that MTU are longer than it says it takes.
+/// DPDK would refuse it, and say so in a line that looks like a fault (ethdev: eth_dev_validate_mtu()).
+std::uint16_t configured_mtu(const PortSetup& setup, const rte_eth_dev_info& info) {
+    constexpr unsigned kEthernet = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
+    const bool says = info.max_mtu != UINT16_MAX && info.max_rx_pktlen > info.max_mtu;
+    const unsigned around = says ? info.max_rx_pktlen - info.max_mtu : kEthernet;
+    const auto mtu = device_mtu(setup, info);
+    return mtu + around <= info.max_rx_pktlen ? mtu : std::uint16_t{0};
+}
+
 rte_eth_conf configuration(const Port& port, std::uint16_t mtu) {
     rte_eth_conf conf{};
     conf.rxmode.mtu = mtu;
@@ -94,11 +104,11 @@ void configure(Port& port, const rte_eth_dev_info& info) {
     };
     // There are drivers that state a frame size their own default MTU exceeds, and such that hash no inner headers in
     // spite of what they say.
-    int error = attempt(device_mtu(port.setup, info));
+    int error = attempt(configured_mtu(port.setup, info));
     if (error == -EINVAL) { error = attempt(0); }
     if (error != 0 && (port.offloads.rss & RTE_ETH_RSS_LEVEL_MASK) != 0) {
         spread_by_outer(port.offloads);
-        error = attempt(device_mtu(port.setup, info));
+        error = attempt(configured_mtu(port.setup, info));
     }
     if (error != 0) {
         throw Failure(where(port.setup),

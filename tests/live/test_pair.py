@@ -194,6 +194,8 @@ def flows_move(program, directory):
         died = time.monotonic()
         wait_until("it is noticed", lambda: alive(edge) == BOTH | {"secondary": False})
         print(f"noticed after {time.monotonic() - died:.2f} s")
+        lost = "neighbour 172.16.0.5 (contoso/sea private, secondary link on access1) "
+        wait_until("it is told of", lambda: lost + "does not answer: the pair's flows go by the other link" in edge.log())
         before = carried(edge)
         send()
         after = carried(edge)
@@ -201,6 +203,7 @@ def flows_move(program, directory):
 
         customer.answers("b1", True)
         wait_until("it is back", lambda: alive(edge) == BOTH)
+        wait_until("that is told of too", lambda: lost + "answers again" in edge.log())
         back = len(customer.arrived)
         send()
         assert ways(customer.arrived[back:]) == home, (ways(customer.arrived[back:]), home)
