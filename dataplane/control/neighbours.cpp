@@ -314,6 +314,7 @@ void Neighbours::publish(Entry& entry) {
             if (has_room(entry)) { word |= neighbour::kHolds; }
             break;
         case State::unreachable:
+            word |= neighbour::kFailed;
             break;
     }
     for (const auto index : {entry.plan.word, entry.plan.also}) {

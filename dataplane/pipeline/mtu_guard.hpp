@@ -60,7 +60,7 @@ inline bool is_ipv4(const std::uint8_t* l3) noexcept {
     if ((way.next_hop & neighbour::kKnown) == 0) {
         const bool waits = (way.next_hop & neighbour::kHolds) != 0 && burst.kind == Burst::Kind::received;
         burst.holds |= waits;
-        return fail(waits ? Fate::held : Fate::no_neighbour, false);
+        return fail(waits ? Fate::held : Fate::no_neighbour, (way.next_hop & neighbour::kFailed) != 0);
     }
     if (room < way.headroom) { return fail(Fate::no_headroom, false); }
     if (big) {

@@ -91,6 +91,7 @@ class Compilation {
         info.name = port.name;
         info.access = port.role == config::Role::access;
         info.mtu = port.mtu;
+        info.tap = !port.tap.empty();
         info.service_tpid = port.service_tpid;
         const bool live = !options_.device_macs.empty();
         const Mac documented{{2, 0, 0, 0, 0, static_cast<std::uint8_t>(index)}};

@@ -183,6 +183,7 @@ struct PeeringInfo {
 struct PortInfo {
     std::string name;
     bool access = true;
+    bool tap = false;            // the system answers for the edge's own addresses, but for echo requests
     std::uint64_t mac = 0;       // the first six octets as a little-endian load sees them
     std::uint64_t mac_mask = 0;  // 0: any destination is ours (replay without mac:)
     Mac mac_address;             // what is sent from

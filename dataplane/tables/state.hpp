@@ -45,12 +45,13 @@ struct Tally {
     std::uint64_t bytes;
 };
 
-/// What is known of a neighbour, one word: its MAC, as a load of the first six octets of a frame sees it, and two
+/// What is known of a neighbour, one word: its MAC, as a load of the first six octets of a frame sees it, and
 /// flags. Control writes it, workers read it: at most a few times a second, so that it stays in their caches.
 namespace neighbour {
 inline constexpr std::uint64_t kMac = 0xffff'ffff'ffff;
 inline constexpr std::uint64_t kKnown = std::uint64_t{1} << 48U;
-inline constexpr std::uint64_t kHolds = std::uint64_t{1} << 49U;  // it has been asked for, and packets may wait
+inline constexpr std::uint64_t kHolds = std::uint64_t{1} << 49U;   // it has been asked for, and packets may wait
+inline constexpr std::uint64_t kFailed = std::uint64_t{1} << 50U;  // it was asked for in vain
 }  // namespace neighbour
 
 /// What control knows of a link: whether a family's next hop can be reached by it.

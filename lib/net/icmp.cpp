@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "lib/net/checksum.hpp"
+#include "lib/net/reply_options.hpp"
 
 namespace peerlane {
 namespace {
@@ -12,6 +13,8 @@ constexpr std::uint8_t kEchoRequest4 = 8;
 constexpr std::uint8_t kEchoRequest6 = 128;
 constexpr std::uint8_t kEchoReply6 = 129;
 constexpr std::uint8_t kFirstInformational6 = 128;
+constexpr std::uint8_t kAuthentication = 51;
+constexpr unsigned kMostAuthentications = 4;
 constexpr std::uint8_t kInternetControl = 0xc0;  // CS6: RFC 1812 §4.3.2.5
 
 struct TypeCode {
@@ -21,6 +24,12 @@ constexpr TypeCode type4(IcmpError why) noexcept {
     switch (why) {
         case IcmpError::no_route:
             return {3, 0};
+        case IcmpError::host_unreachable:
+            return {3, 1};
+        case IcmpError::protocol_unreachable:
+            return {3, 2};
+        case IcmpError::port_unreachable:
+            return {3, 3};
         case IcmpError::time_exceeded:
             return {11, 0};
         case IcmpError::too_big:
@@ -32,6 +41,12 @@ constexpr TypeCode type6(IcmpError why) noexcept {
     switch (why) {
         case IcmpError::no_route:
             return {1, 0};
+        case IcmpError::host_unreachable:
+            return {1, 3};
+        case IcmpError::port_unreachable:
+            return {1, 4};
+        case IcmpError::protocol_unreachable:
+            return {4, 1};
         case IcmpError::time_exceeded:
             return {3, 0};
         case IcmpError::too_big:
@@ -41,7 +56,19 @@ constexpr TypeCode type6(IcmpError why) noexcept {
 }
 
 constexpr bool is_error4(std::uint8_t type) noexcept {
-    return type == 3 || type == 4 || type == 5 || type == 11 || type == 12;
+    constexpr std::uint8_t kConversionFailed = 31, kPhoturis = 40;  // RFC 1475, RFC 2521
+    return type == 3 || type == 4 || type == 5 || type == 11 || type == 12 || type == kConversionFailed ||
+           type == kPhoturis;
+}
+/// Redirects are no errors, but are never answered with one (RFC 4443 §2.4 (e.2)).
+constexpr bool is_informational6(std::uint8_t type) noexcept {
+    constexpr std::uint8_t kRedirect = 137;
+    return type >= kFirstInformational6 && type != kRedirect;
+}
+/// The lowest 64 bits of a unicast address are 0 only in the anycast address of a subnet's routers (RFC 4291 §2.6.1),
+/// but for addresses that begin with 000, which need no interface identifier of that length (§2.5.1).
+constexpr bool is_subnet_router_anycast(std::uint64_t high, std::uint64_t low) noexcept {
+    return low == 0 && high >> 61U != 0;
 }
 
 void write_ipv4(Ipv4& header, std::uint8_t tos, unsigned length, std::uint32_t source, std::uint32_t destination) {
@@ -108,23 +135,30 @@ bool icmp_may_answer(const Ipv4& packet, unsigned length) noexcept {
     const auto first = source >> 24U;
     if (first == 0 || first == 127 || first >= 224 || packet.destination.get() >> 28U >= 14) { return false; }
     if ((packet.fragment.get() & Ipv4::kOffsetMask) != 0) { return false; }
-    const unsigned header = packet.header_length();
-    if (packet.protocol != ip::kIcmp) { return true; }
-    return header < length && !is_error4(reinterpret_cast<const std::uint8_t*>(&packet)[header]);
+    const auto* octets = reinterpret_cast<const std::uint8_t*>(&packet);
+    unsigned at = packet.header_length();
+    auto protocol = packet.protocol;
+    for (unsigned headers = 0; protocol == kAuthentication; ++headers) {  // an error may be behind it (RFC 4302 §2)
+        if (headers == kMostAuthentications || at + 2 > length) { return false; }
+        protocol = octets[at];
+        at += (octets[at + 1] + 2U) * 4U;
+    }
+    return protocol != ip::kIcmp || (at < length && !is_error4(octets[at]));
 }
 
 bool icmp_may_answer(const Ipv6& packet, unsigned length) noexcept {
     const auto high = packet.source_high.get();
-    const bool no_unicast = packet.source_high.octets[0] == 0xff || (high == 0 && packet.source_low.get() <= 1);
+    const auto low = packet.source_low.get();
+    const bool no_unicast =
+        packet.source_high.octets[0] == 0xff || (high == 0 && low <= 1) || is_subnet_router_anycast(high, low);
     if (no_unicast || packet.destination_high.octets[0] == 0xff) { return false; }
     const auto upper = upper_layer(packet, length);
     if (upper.later_fragment || upper.unknown) { return false; }
     if (upper.protocol != ip::kIcmp6) { return true; }
-    return upper.offset < length &&
-           reinterpret_cast<const std::uint8_t*>(&packet)[upper.offset] >= kFirstInformational6;
+    return upper.offset < length && is_informational6(reinterpret_cast<const std::uint8_t*>(&packet)[upper.offset]);
 }
 
-unsigned icmp_error(std::uint8_t* out, IcmpError why, std::uint32_t source, std::uint16_t mtu, const Ipv4& packet,
+unsigned icmp_error(std::uint8_t* out, IcmpError why, std::uint32_t source, std::uint32_t word, const Ipv4& packet,
                     unsigned length) noexcept {
     constexpr unsigned kHeaders = sizeof(Ipv4) + sizeof(Icmp);
     const unsigned quoted = std::min(length, kIcmp4ErrorMax - kHeaders);
@@ -132,7 +166,7 @@ unsigned icmp_error(std::uint8_t* out, IcmpError why, std::uint32_t source, std:
     const auto [type, code] = type4(why);
     icmp.type = type;
     icmp.code = code;
-    icmp.rest.set(why == IcmpError::too_big ? mtu : 0U);
+    icmp.rest.set(word);
     std::memcpy(out + kHeaders, &packet, quoted);
     set_icmp_checksum(icmp, sizeof(Icmp) + quoted, 0);
     write_ipv4(*reinterpret_cast<Ipv4*>(out), kInternetControl, kHeaders + quoted, source, packet.source.get());
@@ -140,7 +174,7 @@ unsigned icmp_error(std::uint8_t* out, IcmpError why, std::uint32_t source, std:
 }
 
 unsigned icmp_error(std::uint8_t* out, IcmpError why, std::uint64_t source_high, std::uint64_t source_low,
-                    std::uint16_t mtu, const Ipv6& packet, unsigned length) noexcept {
+                    std::uint32_t word, const Ipv6& packet, unsigned length) noexcept {
     constexpr unsigned kHeaders = sizeof(Ipv6) + sizeof(Icmp);
     const unsigned quoted = std::min(length, kIcmp6ErrorMax - kHeaders);
     auto& header = *reinterpret_cast<Ipv6*>(out);
@@ -153,7 +187,7 @@ unsigned icmp_error(std::uint8_t* out, IcmpError why, std::uint64_t source_high,
     const auto [type, code] = type6(why);
     icmp.type = type;
     icmp.code = code;
-    icmp.rest.set(why == IcmpError::too_big ? mtu : 0U);
+    icmp.rest.set(word);
     std::memcpy(out + kHeaders, &packet, quoted);
     set_icmp_checksum(icmp, sizeof(Icmp) + quoted, pseudo_header_sum(header, ip::kIcmp6, sizeof(Icmp) + quoted));
     return kHeaders + quoted;
@@ -183,16 +217,21 @@ bool echo_checksum_ok(const Ipv6& packet, unsigned length) noexcept {
     return fold(pseudo_header_sum(packet, ip::kIcmp6, payload) + sum_words(icmp, payload)) == 0xffff;
 }
 
-unsigned echo_reply(std::uint8_t* out, const Ipv4& packet, unsigned length) noexcept {
-    const unsigned header = packet.header_length();
-    const unsigned payload = length - header;
-    auto& icmp = *reinterpret_cast<Icmp*>(out + sizeof(Ipv4));
-    std::memcpy(&icmp, reinterpret_cast<const std::uint8_t*>(&packet) + header, payload);
+unsigned echo_reply(std::uint8_t* out, const Ipv4& packet, unsigned length, std::uint32_t time) noexcept {
+    const unsigned asked = packet.header_length();
+    const unsigned payload = length - asked;
+    const bool plain = asked == sizeof(Ipv4);
+    const auto options = plain ? 0 : reply_options(packet, packet.destination.get(), time, out + sizeof(Ipv4));
+    const auto header = static_cast<unsigned>(sizeof(Ipv4)) + options;
+    auto& icmp = *reinterpret_cast<Icmp*>(out + header);
+    std::memcpy(&icmp, reinterpret_cast<const std::uint8_t*>(&packet) + asked, payload);
     icmp.type = kEchoReply4;
     set_icmp_checksum(icmp, payload, 0);
-    const auto total = static_cast<unsigned>(sizeof(Ipv4) + payload);
-    write_ipv4(*reinterpret_cast<Ipv4*>(out), packet.tos, total, packet.destination.get(), packet.source.get());
-    return total;
+    auto& ip = *reinterpret_cast<Ipv4*>(out);
+    write_ipv4(ip, packet.tos, header + payload, packet.destination.get(), packet.source.get());
+    ip.version_ihl = static_cast<std::uint8_t>(0x40U | header / 4U);
+    if (options != 0) { ipv4_set_checksum(ip); }
+    return header + payload;
 }
 
 unsigned echo_reply(std::uint8_t* out, const Ipv6& packet, unsigned length) noexcept {

@@ -164,8 +164,6 @@ TEST(Decap, OuterHeader) {
         drop("IPv4 multicast MAC",
              Packet().ether("01:00:5e:00:00:05", kGatewayMac).ip4("192.0.2.254", "224.0.0.5").payload(8),
              Fate::multicast),
-        drop("BGP to us", from4("192.0.2.254").tcp(2), Fate::punted),
-        drop("UDP to us", six().udp().payload(9), Fate::punted),
         drop("GRE to a core address without a tunnel", from4("192.0.2.254").gre(1).then(ip), Fate::unknown_tunnel),
     });
 }

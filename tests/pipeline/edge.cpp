@@ -185,6 +185,12 @@ void Edge::set_alive(std::string_view label, std::string_view type, Link link, s
     throw std::invalid_argument(std::string(label));
 }
 
+void Edge::set_next_hops(std::uint64_t word) {
+    for (const auto& plan : inside_->snapshot->neighbours) {
+        if (!plan.mac) { inside_->state.neighbours[plan.word] = word; }
+    }
+}
+
 Guarded Edge::Inside::put(const Packet& packet, const Octets& octets) {
     const unsigned segments = std::max(1U, std::min(packet.segment_count(), static_cast<unsigned>(octets.size())));
     rte_mbuf* head = nullptr;

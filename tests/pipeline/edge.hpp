@@ -79,6 +79,9 @@ class Edge {
     /// "customer/circuit"
     void set_alive(std::string_view label, std::string_view type, Link link, std::uint8_t families);
 
+    /// The same: the word of every next hop that has to be asked for (namespace neighbour).
+    void set_next_hops(std::uint64_t word);
+
     /// The clock, nanoseconds.
     Nanoseconds now = 1'000'000'000;
     /// Outputs that the transmitter has no room for.

@@ -116,7 +116,7 @@ class Predictor:
         """IPv6 on this link alone: to a link-local address, or from one to the edge itself."""
         packet, port = arrival.packet, arrival.port
         ours = packet.dst == wire.link_local(port.mac) or (link_local(packet.src) and arrival.peering.owns(packet.dst))
-        reply = self.echo_reply(arrival, packet) if ours else None
+        reply = self.local_reply(arrival, packet) if ours else None
         if reply and link_local(packet.src):
             self.answer_on_link(arrival, reply, frame[6:12])
         elif reply:
@@ -150,7 +150,7 @@ class Predictor:
     def deliver_locally(self, arrival):
         packet, peering = arrival.packet, arrival.peering
         if peering.owns(packet.dst):
-            reply = self.echo_reply(arrival, packet)
+            reply = self.local_reply(arrival, packet)
             if reply:
                 self.originate(arrival, reply)
             raise Punt("local")
@@ -305,21 +305,28 @@ class Predictor:
         packet, peering = arrival.packet, arrival.peering
         link = arrival.link or peering.first_link()
         subnet = link.subnets.get(packet.version)
-        if not subnet or not icmp.may_be_answered(packet):
+        if not subnet or not icmp.may_be_answered(packet) or icmp.never_answered(packet):
             return
-        rate = self.edge.icmp_errors_per_second
-        bucket = self.error_buckets.setdefault(peering, Bucket(rate, rate))
-        if not bucket.take(arrival.now, 1) or not self.within_replies(arrival):
+        if not self.within_errors(arrival) or not self.within_replies(arrival):
             return
         self.originate(arrival, icmp.error(drop.error, packet, subnet.edge, drop.mtu))
 
-    def echo_reply(self, arrival, packet):
-        """The reply to an echo request, or None. Beyond the budget the request ends here."""
-        if not icmp.is_echo_request(packet):
+    def local_reply(self, arrival, packet):
+        """What a packet for the edge itself is answered with, or None. An echo request beyond the budget ends here."""
+        if icmp.is_echo_request(packet):
+            if not self.within_replies(arrival):
+                raise Drop("reply_limited")
+            return icmp.echo_reply(packet, arrival.now)
+        kind = None if link_local(packet.dst) else icmp.local_error(packet)
+        if not kind or not self.within_errors(arrival) or not self.within_replies(arrival):
             return None
-        if not self.within_replies(arrival):
-            raise Drop("reply_limited")
-        return icmp.echo_reply(packet)
+        return icmp.error(kind, packet, packet.dst, 0)
+
+    def within_errors(self, arrival):
+        if not arrival.peering:
+            return True
+        rate = self.edge.icmp_errors_per_second
+        return self.error_buckets.setdefault(arrival.peering, Bucket(rate, rate)).take(arrival.now, 1)
 
     def within_replies(self, arrival):
         """What the edge originates has a budget per link, and per core port."""
@@ -412,7 +419,7 @@ class Predictor:
         raise Punt("local")
 
     def deliver_core(self, arrival, outer, frame):
-        reply = self.echo_reply(arrival, outer)
+        reply = self.local_reply(arrival, outer)
         if reply:
             counts = self.ports[arrival.port.name]
             counts["originated"] += 1

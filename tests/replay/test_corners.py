@@ -145,7 +145,7 @@ class Corners(compare.ReplayCase):
             (frame(primary, good, dst=b"\2\7\7\7\7\7"), "sent", (0, 1, 0)),
             (frame(primary, ping), "punted", (1, 0, 0)),
             (frame(primary, ping6), "punted", (1, 0, 0)),
-            (frame(primary, self.plain("172.16.0.1", "172.16.0.6", 60)), "punted", (0, 0, 0)),
+            (frame(primary, self.plain("172.16.0.1", "172.16.0.6", 60)), "punted", (1, 0, 0)),
             (frame(primary, self.plain("172.16.0.2", "10.100.0.1", 60)), "dropped", (0, 0, 0)),
             (frame(primary, self.plain("172.16.0.5", "10.100.0.1", 60)), "dropped", (0, 0, 0)),
             (frame(secondary, self.plain("172.16.0.5", "10.100.0.1", 60)), "sent", (0, 1, 0)),

@@ -108,6 +108,7 @@ TEST_F(Limits, ArpOnTheCore) {
 TEST_F(Limits, OneLinkOfAPair) {
     // Strangers behind one link, by ARP and by what is for the edge itself: the other link has limits of its own.
     start(R"(
+edge: { icmp_errors_per_second: 0 }
 ports:
   access0: { role: access, mtu: 1500 }
   core0: { role: core, mtu: 1600, address: 192.0.2.1/24, gateway_mac: "02:00:00:00:00:fe" }
@@ -156,7 +157,7 @@ TEST_F(Limits, TheNeighbourIsHeardAboveStrangers) {
 }
 
 TEST_F(Limits, WhatIsForTheEdgeItself) {
-    start();
+    start(edge_text({}, "{ icmp_errors_per_second: 0 }"));
     know_all();
     for (unsigned i = 0; i < 50; ++i) { feed(kAccess, from_router(to_edge(i))); }
     poll();
