@@ -65,8 +65,18 @@ constexpr Field kEdgeFields[] = {
     {.name = "state_dir",
      .type = Type::text,
      .preset = "/var/lib/peerlane",
-     .meaning = "Directory for what must survive a restart.",
+     .meaning =
+         "Directory for what must survive a restart, as an absolute path. Nobody but root and the user of the edge "
+         "may write to it.",
      .store = store<&Edge::state_dir>},
+    {.name = "state_dir_volatile",
+     .type = Type::boolean,
+     .preset = "false",
+     .meaning =
+         "Says that `state_dir` may lie in memory (tmpfs), where it is lost when the machine restarts. Every key for "
+         "AES-GCM or ChaCha20-Poly1305 must then be a new one after each restart of the machine: nothing remembers "
+         "which nonces it has used.",
+     .store = store<&Edge::state_dir_volatile>},
     {.name = "socket",
      .type = Type::text,
      .preset = "/run/peerlane.sock",

@@ -35,6 +35,7 @@ struct Edge {
     std::vector<std::uint32_t> cores;  // pins worker i to cores[i]; empty: not pinned
     Idle idle = Idle::spin;
     std::string state_dir = "/var/lib/peerlane";
+    bool state_dir_volatile = false;  // it may lie in memory
     std::string socket = "/run/peerlane.sock";
     std::string read_socket;                     // answers `show` only; empty: none
     std::uint32_t icmp_errors_per_second = 100;  // per peering

@@ -13,6 +13,7 @@ void validate(const Model& model, const Sources& sources, const LoadOptions& opt
     validate_prefixes(check);
     validate_tunnels(check);
     validate_ipsec(check);
+    validate_state(check);
 }
 
 }  // namespace peerlane::config

@@ -29,6 +29,7 @@ void validate_prefixes(const Check& check);
 void validate_links(const Check& check);
 void validate_tunnels(const Check& check);
 void validate_ipsec(const Check& check);
+void validate_state(const Check& check);
 
 /// Two ends: of one family, and not the same. Complains at `place`.
 void check_ends(const Check& check, const IpAddress& local, const IpAddress& remote, Place place);

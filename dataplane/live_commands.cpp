@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "config/units.hpp"
 #include "dataplane/control/client.hpp"
 #include "dataplane/control/edge.hpp"
 
@@ -63,6 +64,31 @@ void add_show(CLI::App& app, int& status) {
     });
 }
 
+void add_sa_age(CLI::App& app, int& status) {
+    struct Which {
+        std::string spi, age, direction, tunnel;
+    };
+    auto* command =
+        app.add_subcommand("sa-age", "say how old a key is, where a wrong clock has made the edge wrong about it");
+    auto which = std::make_shared<Which>();
+    command->add_option("--spi", which->spi, "of an SA that uses the key, as `show sas` lists it")->required();
+    command->add_option("--age", which->age, "how long ago the key was first used, as 90 min or 700 h")->required();
+    command->add_option("--direction", which->direction, "where several SAs have the SPI")
+        ->check(CLI::IsMember({"to_cloud", "to_customer"}));
+    command->add_option("--tunnel", which->tunnel, "likewise: customer/circuit/peering/virtual network");
+    auto where = add_where(*command, kShowPatience);
+    command->callback([which, where, &status] {
+        const auto spi = config::parse_integer(which->spi);
+        if (!spi) { throw CLI::ValidationError("--spi", "`" + which->spi + "` is not a number"); }
+        const auto age = config::parse_quantity(which->age, config::time_units());
+        if (!age) { throw CLI::ValidationError("--age", "`" + which->age + "` is not a time such as 90 min or 700 h"); }
+        nlohmann::ordered_json request{{"spi", *spi}, {"age_seconds", *age / 1'000'000'000}};
+        if (!which->direction.empty()) { request["direction"] = which->direction; }
+        if (!which->tunnel.empty()) { request["tunnel"] = which->tunnel; }
+        status = sa_age_command(where->target(), std::move(request));
+    });
+}
+
 void add_reload(CLI::App& app, int& status) {
     auto* command = app.add_subcommand("reload", "let the running edge read its configuration again");
     auto where = add_where(*command, kReloadPatience);
@@ -75,6 +101,7 @@ void add_live_commands(CLI::App& app, int& status) {
     add_run(app, status);
     add_show(app, status);
     add_reload(app, status);
+    add_sa_age(app, status);
 }
 
 }  // namespace peerlane::dataplane

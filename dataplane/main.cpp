@@ -34,7 +34,11 @@ int check(const std::string& file, bool with_preflight) {
     }
     print(fmt::format("{}: valid: {} ports, {} customers, {} circuits, {} peerings\n", file, loaded.model.ports.size(),
                       loaded.model.customers.size(), circuits, peerings));
-    if (!with_preflight) { return 0; }
+    if (!with_preflight) {
+        const auto failure = state_dir_fault(loaded.model);
+        if (failure) { std::cerr << file << ": error: " << failure->what() << '\n'; }
+        return failure ? kFailed : 0;
+    }
     const auto needs = preflight(loaded.model, allowed_cores());
     print(to_text(needs));
     const bool missing =

@@ -156,6 +156,22 @@ int show_circuit_command(const Target& target, const std::string& name, bool jso
     return show(target, {{"command", "show"}, {"what", "circuit"}, {"name", name}}, "circuit", json, circuit_text);
 }
 
+int sa_age_command(const Target& target, nlohmann::ordered_json request) {
+    return guarded([&] {
+        request["command"] = "sa-age";
+        if (!target.config.is_null()) { request["config"] = target.config; }
+        const auto answer = ask(target.socket, request, target.patience == 0 ? kShowPatience : target.patience);
+        if (!answer.value("ok", false)) {
+            std::cerr << "peerlane: nothing was changed: " << answer.value("error", "the edge refuses") << '\n';
+            return 1;
+        }
+        print(fmt::format("the key was {} seconds old and is {} seconds old now\n",
+                          answer.value("was_seconds", std::uint64_t{0}),
+                          answer.value("age_seconds", std::uint64_t{0})));
+        return 0;
+    });
+}
+
 int reload_command(const Target& target) {
     return guarded([&] {
         Json request{{"command", "reload"}};

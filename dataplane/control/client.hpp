@@ -34,6 +34,8 @@ int show_command(const Target& target, const std::string& what, bool json);
 /// The same of one circuit: `what` is "circuit", `name` its name or customer/circuit.
 int show_circuit_command(const Target& target, const std::string& name, bool json);
 int reload_command(const Target& target);
+/// Sets the age of a key: `request` as for set_sa_age(), without its command.
+int sa_age_command(const Target& target, nlohmann::ordered_json request);
 
 /// Rows of objects, or an object of rows, as text; for people.
 std::string table(const nlohmann::ordered_json& rows);

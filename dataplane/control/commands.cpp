@@ -107,6 +107,13 @@ Reply reload(const Commands& commands, const Peer& peer) {
     return whole(answer);
 }
 
+Reply set_sa_age(const Commands& commands, const Json& request, const Peer& peer) {
+    if (!peer.may_change) {
+        return error("this socket answers `show` only: set a key's age by the edge's other one, edge.socket");
+    }
+    return whole(commands.set_sa_age(request));
+}
+
 Reply respond(const Commands& commands, std::string_view line, const Peer& peer) {
     const auto request = Json::parse(line, nullptr, false);
     if (!request.is_object()) { return error("a request is a JSON object on one line"); }
@@ -115,7 +122,8 @@ Reply respond(const Commands& commands, std::string_view line, const Peer& peer)
     }
     const auto command = text(request, "command");
     if (command == "reload") { return reload(commands, peer); }
-    if (command != "show") { return error("`command` is one of: show, reload"); }
+    if (command == "sa-age" && commands.set_sa_age) { return set_sa_age(commands, request, peer); }
+    if (command != "show") { return error("`command` is one of: show, reload, sa-age"); }
     return show(commands, request);
 }
 

@@ -1,4 +1,5 @@
-// What the running edge answers to a request: {"command": "show", "what": …} and {"command": "reload"}.
+// What the running edge answers to a request: {"command": "show", "what": …}, {"command": "reload"} and
+// {"command": "sa-age", …} (sa_age_command.hpp).
 #pragma once
 
 #include <functional>
@@ -20,6 +21,7 @@ struct Commands {
     std::function<nlohmann::ordered_json()> ports;
     std::function<Rows()> neighbours;
     std::function<Applied(const Peer& peer)> reload;
+    std::function<nlohmann::ordered_json(const nlohmann::ordered_json& request)> set_sa_age = {};
 
     /// One line of JSON for one line of JSON; whatever is wrong is an answer with "ok": false and "error". Outlives
     /// the replies.

@@ -21,6 +21,7 @@
 #include "dataplane/control/port_events.hpp"
 #include "dataplane/control/port_setup.hpp"
 #include "dataplane/control/ports_view.hpp"
+#include "dataplane/control/sa_age_command.hpp"
 #include "dataplane/control/server.hpp"
 #include "dataplane/control/signals.hpp"
 #include "dataplane/io/failure.hpp"
@@ -166,9 +167,14 @@ class Edge {
           watch_(ports_, publication_),
           workers_(state_, ports_, publication_, clock_, rings_, taps_of(model),
                    model.edge.idle == config::Idle::sleep),
-          commands_{configuration_, state_, [this] { return ports_json(ports_, state_, watch_, local_); },
+          commands_{configuration_,
+                    state_,
+                    [this] { return ports_json(ports_, state_, watch_, local_); },
                     [this] { return neighbour_rows(configuration_.snapshot(), local_.neighbours(), clock_.now()); },
-                    [this](const Peer& peer) { return reload(asked_by(peer.uid, peer.pid)); }} {
+                    [this](const Peer& peer) { return reload(asked_by(peer.uid, peer.pid)); },
+                    [this](const nlohmann::ordered_json& request) {
+                        return set_sa_age(configuration_.snapshot(), state_, upkeep_, clock_.now(), request);
+                    }} {
         local_.adopt(configuration_.snapshot(), clock_.now());
         const auto& remedy = setup_.memory.remedy;
         log("{}{}", setup_.memory.note, remedy.empty() ? "" : "; for speed: " + remedy);

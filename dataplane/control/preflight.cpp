@@ -14,6 +14,7 @@
 #include "dataplane/control/port_setup.hpp"
 #include "dataplane/control/preflight_cores.hpp"
 #include "dataplane/control/sa_upkeep.hpp"
+#include "dataplane/control/state_place.hpp"
 #include "dataplane/io/device.hpp"
 #include "dataplane/io/failure.hpp"
 #include "dataplane/io/memory_plan.hpp"
@@ -283,7 +284,9 @@ class Preflight {
     /// Sequence numbers on disk.
     void associations() {
         if (keys_in_use() == 0) { return; }
-        if (const auto obstacle = SaStore::obstacle(model_.edge.state_dir)) {
+        if (const auto failure = forgetful(model_.edge.state_dir, model_.edge.state_dir_volatile)) {
+            add(needs_store(model_) ? State::missing : State::degraded, failure->problem, failure->remedy);
+        } else if (const auto obstacle = SaStore::obstacle(model_.edge.state_dir)) {
             add(needs_store(model_) ? State::missing : State::degraded, obstacle->problem, obstacle->remedy);
         } else {
             add(State::met, fmt::format("state_dir: {} holds the sequence numbers", model_.edge.state_dir));
@@ -313,6 +316,15 @@ class Preflight {
 };
 
 }  // namespace
+
+std::optional<Failure> state_dir_fault(const config::Model& model) {
+    bool any = false;
+    config::each_network(model, [&](const config::VirtualNetwork& network) { any |= network.ipsec.has_value(); });
+    if (!any) { return std::nullopt; }
+    const auto& edge = model.edge;
+    auto failure = needs_store(model) ? forgetful(edge.state_dir, edge.state_dir_volatile) : std::nullopt;
+    return failure ? failure : open_to_others(edge.state_dir, Owners::not_checked);
+}
 
 std::vector<Need> preflight(const config::Model& model, const std::vector<unsigned>& allowed, const std::string& root) {
     return Preflight(model, allowed, root).run();

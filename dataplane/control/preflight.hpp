@@ -1,10 +1,12 @@
 // What this machine lacks for a configuration to run, before anything is started.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "config/model.hpp"
+#include "dataplane/io/failure.hpp"
 
 namespace peerlane::dataplane {
 
@@ -20,6 +22,10 @@ struct Need {
 /// allowed_cores(). `root` stands before /proc, /sys and /dev (tests).
 std::vector<Need> preflight(const config::Model& model, const std::vector<unsigned>& allowed,
                             const std::string& root = {});
+
+/// What is wrong with where the state directory lies, as far as that can be told of any user's process: for `check`
+/// alone.
+std::optional<Failure> state_dir_fault(const config::Model& model);
 
 /// A line for each need and its remedy.
 std::string to_text(const std::vector<Need>& needs);

@@ -10,8 +10,12 @@ namespace peerlane::dataplane {
 namespace {
 
 constexpr std::string_view kFamily = "peerlane sa-state ";
-constexpr std::string_view kVersion = "1";
+constexpr std::string_view kVersion = "2";
+constexpr std::string_view kVersionBefore = "1";
 constexpr std::string_view kSaved = "saved_ns ";
+constexpr std::string_view kGeneration = "generation ";
+constexpr std::string_view kBoot = "boot ";
+constexpr std::string_view kUp = "up_ns ";
 constexpr std::string_view kColumns = "fingerprint way number sequence packets bytes age_ns";
 constexpr std::string_view kDigest = "sha256 ";
 constexpr std::string_view kHex = "0123456789abcdef";
@@ -87,12 +91,14 @@ class Parser {
         if (!next()) { return wrong("no first line"); }
         if (!line_.starts_with(kFamily)) { return wrong("this is not a state file"); }
         const auto version = line_.substr(kFamily.size());
-        if (version != kVersion) {
-            return wrong(fmt::format("version '{}' of the format, where this program knows {}", version, kVersion));
+        if (version != kVersion && version != kVersionBefore) {
+            return wrong(fmt::format("version '{}' of the format, where this program knows {} and {}", version,
+                                     kVersionBefore, kVersion));
         }
         if (!next() || !line_.starts_with(kSaved) || !read(line_.substr(kSaved.size()), state_.saved)) {
             return wrong("not the time of saving");
         }
+        if (version == kVersion && !saving()) { return wrong("not the number and the time of the saving"); }
         if (!next() || line_ != kColumns) { return wrong("not the names of the columns"); }
         return records();
     }
@@ -100,6 +106,14 @@ class Parser {
   private:
     [[nodiscard]] std::unexpected<std::string> wrong(std::string_view what) const {
         return std::unexpected(fmt::format("line {}: {}", number_, what));
+    }
+
+    bool saving() {
+        auto& saving = state_.saving;
+        return next() && line_.starts_with(kGeneration) && read(line_.substr(kGeneration.size()), saving.generation) &&
+               saving.generation != 0 && next() && line_.starts_with(kBoot) &&
+               read(line_.substr(kBoot.size()), saving.boot) && next() && line_.starts_with(kUp) &&
+               read(line_.substr(kUp.size()), saving.up);
     }
 
     /// Takes the next whole line.
@@ -140,12 +154,17 @@ class Parser {
 
 }  // namespace
 
-std::string to_text(const SaMemory& memory, Nanoseconds saved) {
+std::string to_text(const SaMemory& memory, Nanoseconds saved, const Saving& saving) {
     constexpr std::size_t kLine = 128;  // as long as a record ever gets in practice; only saves allocations
     std::string text;
     text.reserve((memory.size() + 4) * kLine);
-    text.append(kFamily).append(kVersion).append("\n").append(kSaved);
+    text.append(kFamily).append(saving.generation == 0 ? kVersionBefore : kVersion).append("\n").append(kSaved);
     append_number(text, saved, '\n');
+    if (saving.generation != 0) {
+        append_number(text.append(kGeneration), saving.generation, '\n');
+        append_hex(text.append(kBoot), saving.boot);
+        append_number(text.append("\n").append(kUp), saving.up, '\n');
+    }
     text.append(kColumns).append("\n");
     for (const auto& [key, record] : memory) {
         append_hex(text, key.fingerprint);

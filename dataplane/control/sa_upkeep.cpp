@@ -1,12 +1,10 @@
 #include "dataplane/control/sa_upkeep.hpp"
 
-#include <linux/magic.h>
-#include <sys/vfs.h>
-
 #include <algorithm>
 #include <set>
 
 #include "config/derive.hpp"
+#include "dataplane/control/state_place.hpp"
 #include "dataplane/io/log.hpp"
 #include "dataplane/tables/compile_sas.hpp"
 
@@ -27,6 +25,10 @@ std::string label(const Snapshot& snapshot, const SaPlan& plan) {
                        plan.key.outbound ? "outbound" : "inbound", plan.spi);
 }
 
+bool has_limits(const SaLimits& limits) {
+    return limits.packets != ipsec::kNoLimit || limits.bytes != ipsec::kNoLimit || limits.age != ipsec::kNoLimit;
+}
+
 /// The first limit that is reached, or nothing.
 std::string reached(const SaLimits& limit, const SaRecord& used) {
     if (used.packets >= limit.packets) { return fmt::format("{} packets", limit.packets); }
@@ -38,6 +40,9 @@ std::string reached(const SaLimits& limit, const SaRecord& used) {
 }
 
 }  // namespace
+
+SaUpkeep::SaUpkeep(State& state, std::function<Nanoseconds()> clock)
+    : state_(state), clock_(std::move(clock)), aged_(clock_()), pause_(kSaveEvery) {}
 
 bool needs_store(const config::Model& model) {
     bool counts = false;
@@ -52,6 +57,11 @@ void SaUpkeep::open(const config::Model& model) {
     config::each_network(model, [&](const config::VirtualNetwork& network) { any |= network.ipsec.has_value(); });
     const bool needed = needs_store(model);
     grow_older();
+    if (needed) {
+        if (const auto failure = forgetful(model.edge.state_dir, model.edge.state_dir_volatile)) {
+            throw Failure(*failure);
+        }
+    }
     if (!any || store_ || (tried_ && !needed)) { return; }
     tried_ = true;
     try {
@@ -67,9 +77,8 @@ void SaUpkeep::open(const config::Model& model) {
             failure.problem);
         return;
     }
-    struct statfs found{};
-    if (statfs(model.edge.state_dir.c_str(), &found) == 0 &&
-        (found.f_type == TMPFS_MAGIC || found.f_type == RAMFS_MAGIC)) {
+    if (const auto event = store_->look_at_clocks(); !event.what.empty()) { log("ages of keys: {}", event.what); }
+    if (lies_in_memory(model.edge.state_dir)) {
         log("{} lies in memory: after a reboot every SA needs new keys", model.edge.state_dir);
     }
     if (store_->loaded().empty()) {
@@ -122,9 +131,7 @@ void SaUpkeep::reserve(const Snapshot& snapshot, const State& state, SaMemory& m
         const auto used = read(state.sa_states[plan.slot].sequence);
         auto& reserved = memory[plan.key].sequence;
         const auto last = ipsec::last_sequence(plan.esn);
-        if (reserved >= last || (times == 1 && reserved >= used && reserved - used >= watch.block / 4 * 3)) {
-            continue;
-        }
+        if (reserved >= last) { continue; }
         // Half of it went between two looks: be further ahead.
         if (!first && reserved >= used && reserved - used < watch.block / 4) {
             watch.block = std::min(watch.block * 2, kLargestBlock);
@@ -133,15 +140,28 @@ void SaUpkeep::reserve(const Snapshot& snapshot, const State& state, SaMemory& m
     }
 }
 
-/// Whether reserve() would reserve more: what is asked often, without a look at the memory.
-bool SaUpkeep::runs_short(const Snapshot& snapshot) {
-    return std::any_of(snapshot.sas.begin(), snapshot.sas.end(), [&](const SaPlan& plan) {
-        const auto& sa = state_.sa_states[plan.slot];
+/// What is asked often, without a look at all else of an SA.
+bool SaUpkeep::runs_short() const {
+    return std::ranges::any_of(sending_, [&](const Sending& one) {
+        const auto& sa = state_.sa_states[one.slot];
         const auto limit = read(sa.sequence_limit);
-        return plan.key.outbound && limit < ipsec::last_sequence(plan.esn) &&
-               limit - std::min(limit, read(sa.sequence)) <
-                   std::max(watches_[plan.slot].block, least_block(plan.esn)) / 4 * 3;
+        return limit < one.last && limit - std::min(limit, read(sa.sequence)) < one.ahead;
     });
+}
+
+/// The SAs that have to be looked at, and for what.
+void SaUpkeep::list(const Snapshot& snapshot) {
+    sending_.clear();
+    limited_.clear();
+    for (std::uint32_t i = 0; i < snapshot.sas.size(); ++i) {
+        const auto& plan = snapshot.sas[i];
+        if (plan.key.outbound) {
+            const auto found = watches_.find(plan.slot);
+            const auto block = std::max(found == watches_.end() ? 0 : found->second.block, least_block(plan.esn));
+            sending_.push_back({plan.slot, ipsec::last_sequence(plan.esn), block / 4 * 3});
+        }
+        if (has_limits(plan.soft) || has_limits(plan.hard)) { limited_.push_back(i); }
+    }
 }
 
 /// The other side sends with what we receive with: its numbers are not known here.
@@ -168,7 +188,7 @@ void SaUpkeep::prepare(const Snapshot& next) {
         Watches watches = watches_;
         note_use(next, memory, false);
         reserve(next, state_, memory, watches, 1);
-        store_->save(memory);
+        save(memory);
         // Nothing refuses any more.
         saved_ = now;
         state_.sa_memory = std::move(memory);
@@ -185,6 +205,7 @@ void SaUpkeep::published(const Snapshot* before, const Snapshot& after) {
         forget_departed(*before, after);
     }
     set_limits(after, state_, now, store_ != nullptr);
+    list(after);
 }
 
 void SaUpkeep::forget_departed(const Snapshot& before, const Snapshot& after) {
@@ -209,10 +230,19 @@ void SaUpkeep::forget_departed(const Snapshot& before, const Snapshot& after) {
 }
 
 void SaUpkeep::tick(const Snapshot& snapshot) {
+    constexpr Nanoseconds kBetween = Nanoseconds{kTick} * 1'000'000;
+    if (const auto now = clock_(); now - looked_ >= kBetween) {
+        looked_ = now;
+        look(snapshot);
+    }
+}
+
+void SaUpkeep::look(const Snapshot& snapshot) {
     if (snapshot.sas.empty()) { return; }
     tell(snapshot);
-    if (!store_ || (!runs_short(snapshot) && clock_() - saved_ < pause_)) { return; }
+    if (!store_ || (!runs_short() && clock_() - saved_ < pause_)) { return; }
     save_what_is_used(snapshot, 1);
+    look_at_clocks(snapshot);
 }
 
 void SaUpkeep::reserve_ahead(const Snapshot& snapshot) {
@@ -227,7 +257,7 @@ void SaUpkeep::save_what_is_used(const Snapshot& snapshot, std::uint64_t times) 
     note_use(snapshot, memory, false);
     reserve(snapshot, state_, memory, watches_, times);
     try {
-        store_->save(memory);
+        save(memory);
         if (failing_) { log("the state of the SAs is saved again"); }
         failing_ = false;
     } catch (const std::exception& failure) {  // Failure, or a fault of ours: either way nothing new is reserved
@@ -239,11 +269,23 @@ void SaUpkeep::save_what_is_used(const Snapshot& snapshot, std::uint64_t times) 
     pause_ = std::max(kSaveEvery, 50 * (saved_ - begun));  // a file of very many keys takes its time
     state_.sa_memory = std::move(memory);
     set_limits(snapshot, state_, clock_(), true);
+    list(snapshot);
 }
 
+void SaUpkeep::save(const SaMemory& memory) {
+    if (store_->save(memory)) { return; }
+    log("state directory {}: sa-state was moved away or written to by somebody else, and is written again from what "
+        "this "
+        "edge knows. Put no copy of it back: older sequence numbers are refused at the next start",
+        store_->path().native());
+}
+
+/// A few at a time, in turn, where they are many.
 void SaUpkeep::tell(const Snapshot& snapshot) {
     const auto now = clock_();
-    for (const auto& plan : snapshot.sas) {
+    for (std::size_t left = std::min(kTold, limited_.size()); left != 0; --left, ++told_) {
+        if (told_ >= limited_.size()) { told_ = 0; }
+        const auto& plan = snapshot.sas[limited_[told_]];
         Watch& watch = watches_[plan.slot];
         if (watch.hard_told) { continue; }
         const auto used = record_of(plan, state_, now);
@@ -268,7 +310,7 @@ void SaUpkeep::end(const Snapshot& snapshot) noexcept {
         grow_older();
         note_use(snapshot, state_.sa_memory, true);
         for (const auto& plan : snapshot.sas) { store_->give_back(plan.key, state_.sa_memory[plan.key].sequence); }
-        store_->save(state_.sa_memory);
+        save(state_.sa_memory);
     } catch (const std::exception& failure) { log("{}; the SAs continue behind what was reserved", failure.what()); }
 }
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <unordered_map>
+#include <vector>
 
 #include "config/model.hpp"
 #include "dataplane/control/sa_store.hpp"
@@ -19,11 +20,11 @@ bool needs_store(const config::Model& model);
 /// Control thread.
 class SaUpkeep {
   public:
-    SaUpkeep(State& state, std::function<Nanoseconds()> clock)
-        : state_(state), clock_(std::move(clock)), aged_(clock_()) {}
+    SaUpkeep(State& state, std::function<Nanoseconds()> clock);
 
     /// Before `model` is compiled: opens the state directory, the first time there is an SA at all. Throws Failure if
-    /// it cannot be had and needs_store(); else says so and goes on without.
+    /// it cannot be had and needs_store(), or lies in memory then and nobody said that it may; else says so and goes on
+    /// without.
     void open(const config::Model& model);
     /// Before something that takes longer than a look: sequence numbers for a second or more. What cannot be had is
     /// told.
@@ -34,13 +35,19 @@ class SaUpkeep {
     void prepare(const Snapshot& next);
     /// `after` is published and no worker reads `before` (may be null): its limits apply.
     void published(const Snapshot* before, const Snapshot& after);
-    /// A few times a second: reserves more where it runs short, tells of soft and hard limits.
+    /// As often as control wakes up: look(), every kTick at most.
     void tick(const Snapshot& snapshot);
+    /// Reserves more where it runs short, tells of soft and hard limits (of kTold SAs at a time).
+    void look(const Snapshot& snapshot);
+    /// The key of the SA in `plan` is `age` old by now, in all its lanes. False where it has not been used yet, so that
+    /// its time has not begun.
+    bool set_age(const Snapshot& snapshot, const SaPlan& plan, Nanoseconds age);
     /// The workers have stopped: what was used is known exactly, and saved.
     void end(const Snapshot& snapshot) noexcept;
 
     /// How often tick() wants to be called, milliseconds.
     static constexpr int kTick = 50;
+    static constexpr std::size_t kTold = 1'024;
 
   private:
     struct Watch {
@@ -53,7 +60,11 @@ class SaUpkeep {
     void save_what_is_used(const Snapshot& snapshot, std::uint64_t times);
     void refuse_turned(const Snapshot& next) const;
     void forget_departed(const Snapshot& before, const Snapshot& after);
-    bool runs_short(const Snapshot& snapshot);
+    void list(const Snapshot& snapshot);
+    [[nodiscard]] bool runs_short() const;
+    void save(const SaMemory& memory);
+    void look_at_clocks(const Snapshot& snapshot);
+    void make_older(const Snapshot& snapshot, Nanoseconds by);
     void grow_older();
     [[nodiscard]] std::uint64_t least(const SaKey& key) const;
     void note_use(const Snapshot& snapshot, SaMemory& memory, bool exact) const;
@@ -64,8 +75,17 @@ class SaUpkeep {
     Nanoseconds aged_;  // State::sa_memory says how old keys were then
     std::unique_ptr<SaStore> store_;
     Watches watches_;
+    /// One that sends, and how many numbers it has to be ahead by.
+    struct Sending {
+        std::uint32_t slot;
+        std::uint64_t last, ahead;
+    };
+    std::vector<Sending> sending_;        // of the snapshot published last
+    std::vector<std::uint32_t> limited_;  // those with a lifetime: indices into Snapshot::sas
+    std::size_t told_ = 0;                // index into limited_: where tell() goes on
+    Nanoseconds looked_ = 0;
     Nanoseconds saved_ = 0;
-    Nanoseconds pause_ = 0;  // from one save to the next where nothing runs short
+    Nanoseconds pause_;  // from one save to the next where nothing runs short
     bool tried_ = false;
     bool failing_ = false;
 };

@@ -236,7 +236,7 @@ def lab(program, directory, circuits, access_mtu=1500, core_mtu=1500, router_mtu
             gateway.run(f"python3 {gateway.put(HERE / 'guest_natt.py')}")
         with WIRES[wire](directory) as (devices, workers):
             model = configuration(directory, *devices, workers, customers=[one.configuration() for one in circuits])
-            model["edge"]["state_dir"] = str(directory / "state")
+            model["edge"].update(state_dir=str(directory / "state"), state_dir_volatile=True)
             model["ports"]["access0"].update(mtu=access_mtu, service_tpid=service_tpid)
             if tap:
                 model["ports"]["access0"]["tap"] = tap

@@ -32,7 +32,7 @@ def protected(directory, access, core, ipsec, **more):
     one = customer("contoso", 100, 0x2A01)
     one["circuits"][0]["peerings"][0]["virtual_networks"][0]["ipsec"] = ipsec
     model = configuration(directory, access, core, customers=[one], **more)
-    model["edge"]["state_dir"] = str(Path(directory) / "state")
+    model["edge"].update(state_dir=str(Path(directory) / "state"), state_dir_volatile=True)
     return model
 
 

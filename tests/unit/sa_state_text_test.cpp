@@ -62,6 +62,29 @@ TEST(SaStateText, IsReadBackAsItWas) {
     }
 }
 
+TEST(SaStateText, WhichSavingItWas) {
+    const SaMemory memory{{SaKey{.number = 3}, SaRecord{7, 6, 5, 4}}};
+    const Saving saving{.generation = 12, .boot = {0xab, 1}, .up = 99};
+    const auto text = to_text(memory, 50, saving);
+    EXPECT_TRUE(
+        text.starts_with("peerlane sa-state 2\nsaved_ns 50\ngeneration 12\n"
+                         "boot ab010000000000000000000000000000\nup_ns 99\nfingerprint "))
+        << text;
+    const auto state = parse_sa_state(text);
+    ASSERT_TRUE(state) << state.error();
+    EXPECT_EQ(state->saving, saving);
+    EXPECT_EQ(state->memory, memory);
+    for (std::size_t size = 0; size < text.size(); ++size) {
+        EXPECT_FALSE(parse_sa_state(text.substr(0, size))) << size;
+    }
+    for (std::size_t bit = 0; bit < 8 * text.size(); ++bit) {
+        auto spoilt = text;
+        spoilt[bit / 8] ^= static_cast<char>(1U << bit % 8);
+        EXPECT_FALSE(parse_sa_state(spoilt)) << bit;
+    }
+    EXPECT_EQ(parse_sa_state(to_text(memory, 50))->saving, Saving{}) << "as it was written before";
+}
+
 TEST(SaStateText, EveryFlippedBitIsRefused) {
     ASSERT_TRUE(parse_sa_state(kText));
     std::string text(kText);
@@ -92,7 +115,9 @@ TEST(SaStateText, EveryMissingOrDoubledOctetIsRefused) {
 TEST(SaStateText, SaysWhatIsWrongAndWhere) {
     EXPECT_EQ(complaint(""), "line 1: no first line");
     EXPECT_EQ(complaint("hello\n"), "line 1: this is not a state file");
-    EXPECT_EQ(complaint(edited("state 1", "state 2")), "line 1: version '2' of the format, where this program knows 1");
+    EXPECT_EQ(complaint(edited("state 1", "state 3")),
+              "line 1: version '3' of the format, where this program knows 1 and 2");
+    EXPECT_EQ(complaint(edited("state 1", "state 2")), "line 3: not the number and the time of the saving");
     EXPECT_EQ(complaint(edited("saved_ns 1", "saved_ns x")), "line 2: not the time of saving");
     EXPECT_EQ(complaint(edited("way", "by")), "line 3: not the names of the columns");
     EXPECT_EQ(complaint(kText.substr(0, kText.find("sha256"))), "line 7: the file ends here, without its digest");

@@ -56,7 +56,7 @@ class Upkeep : public testing::Test {
     static void SetUpTestSuite() { ipsec::allow_unlocked(); }
 
     void write(const std::vector<Tunnel>& tunnels) const {
-        std::string text = fmt::format(R"(edge: {{ name: e1, state_dir: "{}" }}
+        std::string text = fmt::format(R"(edge: {{ name: e1, state_dir: "{}", state_dir_volatile: true }}
 ports:
   a0: {{ role: access, device: net_null0 }}
   c0: {{ role: core, device: net_null1, mtu: 9000, address: 192.0.2.1/24, gateway: 192.0.2.254,
@@ -128,7 +128,7 @@ customers:
         write(tunnels);
         return run_->configuration.reload().ok;
     }
-    void tick() { run_->upkeep.tick(snapshot()); }
+    void tick() { run_->upkeep.look(snapshot()); }
 
     [[nodiscard]] const Snapshot& snapshot() const { return run_->configuration.snapshot(); }
     [[nodiscard]] const SaPlan& plan(const SaKey& key) const {
