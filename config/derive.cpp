@@ -67,6 +67,11 @@ const IpAddress& outer_remote(const VirtualNetwork& network) noexcept {
     return network.ipsec ? network.ipsec->remote : network.tunnel.remote;
 }
 
+namespace {
+constexpr std::uint32_t kWireOctets = 4U + 8U + 12U;  // FCS, preamble with its delimiter, gap
+constexpr std::uint32_t kShortestFrame = 60U;         // without FCS
+}  // namespace
+
 std::uint32_t accounting_overhead(const Circuit& circuit) noexcept {
     const std::uint32_t l2 = 14U + 4U * (circuit.service_vlan ? 2U : 1U);
     switch (circuit.accounting) {
@@ -77,7 +82,11 @@ std::uint32_t accounting_overhead(const Circuit& circuit) noexcept {
         case Accounting::wire:
             break;
     }
-    return l2 + 24U;
+    return l2 + kWireOctets;
+}
+
+std::uint32_t accounting_shortest(const Circuit& circuit) noexcept {
+    return circuit.accounting == Accounting::wire ? kShortestFrame + kWireOctets : 0;
 }
 
 Ip4 customer_address(Prefix4 subnet) noexcept {

@@ -22,6 +22,9 @@ std::uint32_t largest_inner(const VirtualNetwork& network, std::uint32_t mtu) no
 /// Octets a packet costs beyond its IP length: l3 none, l2 Ethernet header and tags, wire FCS, preamble and gap
 /// as well.
 std::uint32_t accounting_overhead(const Circuit& circuit) noexcept;
+/// Bytes that the shortest packet costs, 0 where there is no least: `wire` counts what the medium carries, and no frame
+/// there is shorter than 60 bytes and FCS (IEEE 802.3 §3.2.8), whatever the tags.
+std::uint32_t accounting_shortest(const Circuit& circuit) noexcept;
 
 /// The first and the second usable address of a link's subnet; of a /31 (RFC 3021) or /127 (RFC 6164) its two
 /// addresses.

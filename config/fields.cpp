@@ -264,8 +264,8 @@ constexpr Field kCircuitFields[] = {
      .words = kAccounting,
      .preset = "l3",
      .meaning =
-         "What a packet costs: `l3` the customer's IP packet, `l2` with Ethernet header and tags, `wire` with FCS, "
-         "preamble and gap as well (24 octets more).",
+         "What a packet costs: `l3` the customer's IP packet, `l2` with Ethernet header and tags, `wire` what the "
+         "medium carries: at least 60 bytes of frame, and 24 of FCS, preamble and gap.",
      .store = store<&Circuit::accounting>},
     {.name = "peerings",
      .type = Type::mapping,

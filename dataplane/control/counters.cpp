@@ -68,8 +68,13 @@ std::string_view to_text(Direction direction) noexcept {
 CircuitCounters circuit_counters(const Snapshot& snapshot, const State& state, const Names::Circuit& circuit, Link link,
                                  Direction direction) {
     CircuitCounters sum;
-    for (const auto peering : circuit.peerings) {
-        add(sum.passed, peering_passed(state, snapshot.names.peerings[peering], link, direction));
+    for (const auto index : circuit.peerings) {
+        const auto& peering = snapshot.names.peerings[index];
+        add(sum.passed, peering_passed(state, peering, link, direction));
+        if (circuit.shortest == 0) { continue; }
+        for (const auto& worker : state.workers) {
+            sum.passed.bytes += read(worker->padding[circuit_cell(peering.slot, link, direction)]);
+        }
     }
     sum.passed.bytes += sum.passed.packets * circuit.overhead;
     const auto cell = circuit_cell(circuit.slot, link, direction);

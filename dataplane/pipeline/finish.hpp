@@ -48,9 +48,9 @@ inline std::uint32_t drop_cell(const Snapshot& snapshot, const Burst& burst, std
             bump(drops.packets[kCircuitReason[reason]]);
             if (fate == Fate::policed) {
                 const bool entry = burst.direction == Direction::to_cloud && burst.charged[slot] != kExitRefused;
-                const auto overhead = entry ? snapshot.attachments[burst.attachment[slot]].overhead
-                                            : snapshot.exits[burst.exit[slot]].overhead;
-                bump(drops.policed_bytes, burst.length[slot] + overhead);
+                const std::uint32_t length = burst.length[slot];
+                bump(drops.policed_bytes, entry ? cost_of(snapshot.attachments[burst.attachment[slot]], length)
+                                                : cost_of(snapshot.exits[burst.exit[slot]], length));
             }
         }
         if (burst.charged[slot] != 0) { refund(worker, burst, slot); }
@@ -85,6 +85,29 @@ inline std::uint32_t drop_cell(const Snapshot& snapshot, const Burst& burst, std
     }
 }
 
+/// Tallies hold IP bytes and packets, from which the rest of what a packet costs follows, but for the padding of short
+/// frames: of everything sent that a circuit counts.
+[[gnu::noinline, gnu::cold]] inline void finish_padding(Worker& worker, const Burst& burst) noexcept {
+    const Snapshot& snapshot = *worker.snapshot;
+    const auto pad = [&](const auto& end, std::uint32_t index, Direction way, std::uint32_t length) {
+        const std::uint32_t bare = length + end.overhead;
+        if (bare < end.shortest) { bump(worker.counters.padding[index * 2U + raw(way)], end.shortest - bare); }
+    };
+    for (std::uint32_t slot = 0; slot < burst.count; ++slot) {
+        if (burst.fate[slot] != Fate::sent || burst.tally[slot] == kNowhere) { continue; }
+        const std::uint32_t length = burst.length[slot];
+        const std::uint32_t tunnel = burst.tunnel[slot];
+        const bool up = burst.direction == Direction::to_cloud;
+        if (up) {
+            const bool reply = burst.kind == Burst::Kind::replies;
+            const auto index = reply ? snapshot.tunnels[tunnel].attachment : burst.attachment[slot];
+            pad(snapshot.attachments[index], index, Direction::to_cloud, length);
+        }
+        if (up && tunnel != kNowhere) { continue; }
+        pad(snapshot.exits[burst.exit[slot]], burst.exit[slot], Direction::to_customer, length);
+    }
+}
+
 /// What the edge made itself; slots are sparse.
 [[gnu::noinline, gnu::cold]] inline void finish_originated(Worker& worker, Burst& burst) noexcept {
     PortCounters& port = worker.counters.ports[burst.port];
@@ -101,6 +124,7 @@ inline std::uint32_t drop_cell(const Snapshot& snapshot, const Burst& burst, std
         bump(tallies[burst.tally[slot]].packets);
         bump(tallies[burst.tally[slot]].bytes, burst.length[slot]);
     }
+    if (worker.snapshot->pads && burst.kind == Burst::Kind::replies) { finish_padding(worker, burst); }
     burst.count = 0;
 }
 
@@ -128,6 +152,7 @@ inline void finish(Worker& worker, Burst& burst) noexcept {
     bump(port.sent, sent);
     if (burst.cuts) [[unlikely]] { detail::finish_cut(worker, burst); }
     if (burst.hairpins) [[unlikely]] { detail::finish_hairpins(worker, burst); }
+    if (worker.snapshot->pads) [[unlikely]] { detail::finish_padding(worker, burst); }
     burst.count = 0;
 }
 

@@ -2,6 +2,8 @@
 // first.
 #pragma once
 
+#include <algorithm>
+
 #include "dataplane/pipeline/worker.hpp"
 #include "lib/meter/bucket.hpp"
 #include "lib/meter/shared_bucket.hpp"
@@ -63,12 +65,18 @@ inline Purse circuit_purse(Worker& worker, std::uint32_t attachment, std::uint32
     return false;
 }
 
+/// What a packet of `length` bytes costs at an Attachment or an Exit.
+template <class End>
+[[gnu::always_inline]] inline std::uint32_t cost_of(const End& end, std::uint32_t length) noexcept {
+    return std::max<std::uint32_t>(length + end.overhead, end.shortest);
+}
+
 /// `end` is the Attachment (to_cloud) or the Exit (to_customer) with index `attachment`. `buckets` are the circuits'.
 template <class End>
 [[gnu::always_inline]] inline bool charge(Worker& worker, meter::SharedBucket* buckets, const End& end,
                                           std::uint32_t attachment, Direction direction, Nanoseconds now,
                                           std::uint32_t length) noexcept {
-    const std::uint32_t cost = length + end.overhead;
+    const std::uint32_t cost = cost_of(end, length);
     if (worker.alone && !end.own_bucket) [[likely]] {
         return meter::take(buckets[end.bucket].bucket, end.rate, now, cost);
     }
@@ -79,7 +87,7 @@ template <class End>
 template <class End>
 void uncharge(Worker& worker, const End& end, std::uint32_t attachment, Direction direction,
               std::uint32_t length) noexcept {
-    const std::uint32_t cost = length + end.overhead;
+    const std::uint32_t cost = cost_of(end, length);
     give_back(worker, circuit_purse(worker, attachment, end.bucket, end.rate), cost);
     if (end.own_bucket) { give_back(worker, peering_purse(worker, attachment, direction), cost); }
 }
@@ -88,7 +96,7 @@ void uncharge(Worker& worker, const End& end, std::uint32_t attachment, Directio
 [[gnu::noinline]] inline bool could_pass(Worker& worker, std::uint32_t attachment, Nanoseconds now,
                                          std::uint32_t length) noexcept {
     const Attachment& end = worker.snapshot->attachments[attachment];
-    const std::uint32_t cost = length + end.overhead;
+    const std::uint32_t cost = cost_of(end, length);
     const auto covers = [&](const Purse& purse) {
         return meter::covers(purse.bucket, purse.credit, shared(purse), now, cost);
     };

@@ -111,7 +111,8 @@ class Compilation {
         grow(snapshot_->circuit_rates, slot * kLinks + 1);
         const auto bucket = bucket_of(circuit.bandwidth, circuit.burst, snapshot_->workers);
         const auto overhead = static_cast<std::uint16_t>(config::accounting_overhead(circuit));
-        Names::Circuit names{customer.name, circuit.name, slot, {}, overhead, {}};
+        Names::Circuit names{customer.name, circuit.name, slot, {}, overhead, {}, config::accounting_shortest(circuit)};
+        snapshot_->pads |= names.shortest != 0;
         if (fresh) { forget_circuit(slot); }
         for (const auto& end : circuit.links) {
             names.links.push_back(end.link);
@@ -229,6 +230,7 @@ class Compilation {
         attachment.accept = route::accept_bit(end.link);
         attachment.hold = bucket.hold;
         attachment.overhead = overhead;
+        attachment.shortest = static_cast<std::uint8_t>(config::accounting_shortest(circuit));
         attachment.port = static_cast<std::uint8_t>(end.port);
         attachment.own_bucket = peering.bandwidth.has_value();
         attachment.valid = true;
@@ -236,6 +238,7 @@ class Compilation {
         Exit& exit = snapshot_->exits[index];
         exit.mtu = port.mtu;
         exit.overhead = overhead;
+        exit.shortest = attachment.shortest;
         exit.port = attachment.port;
         exit.own_bucket = attachment.own_bucket;
         exit.rate = bucket.rate;
@@ -320,7 +323,10 @@ class Compilation {
     }
     void forget_peering(std::uint32_t slot) {
         for (auto& worker : state_.workers) {
-            for (unsigned i = 0; i < 4; ++i) { worker->peering_credits[slot * 4 + i] = {}; }
+            for (unsigned i = 0; i < 4; ++i) {
+                worker->peering_credits[slot * 4 + i] = {};
+                worker->padding[slot * 4 + i] = 0;
+            }
         }
         const auto first = tally::attachment(slot * kLinks, Direction::to_cloud);
         forget_tallies(first, kLinks * kDirections);

@@ -73,6 +73,7 @@ struct alignas(64) Attachment {
     std::uint32_t accept = 0;    // route::accept_bit of the link
     std::uint32_t hold = 0;      // octets one of several workers may hold of a bucket of this circuit; 0: none
     std::uint16_t overhead = 0;  // octets the circuit's accounting adds to the IP length
+    std::uint8_t shortest = 0;   // bytes a packet costs at least
     std::uint8_t port = 0;
     bool own_bucket = false;  // the peering has a bucket before the circuit's
     bool valid = false;
@@ -88,7 +89,8 @@ struct alignas(64) Exit {
     std::uint8_t header_length = 0;  // 18 or 22
     bool has_mac = false;            // the header's; else `neighbours` say it
     bool own_bucket = false;
-    std::uint8_t unused[2]{};
+    std::uint8_t shortest = 0;  // as Attachment::shortest
+    std::uint8_t unused = 0;
     std::array<std::uint8_t, 22> header{};  // Ethernet and tags, right-aligned; its last two octets are the EtherType
     meter::BucketRate rate{};
     std::uint32_t bucket = 0;  // the circuit's to_customer bucket and drop cell
@@ -219,6 +221,7 @@ struct Names {
         std::vector<Link> links;
         std::uint16_t overhead;
         std::vector<std::uint32_t> peerings;  // indices into Names::peerings
+        std::uint32_t shortest = 0;           // as Attachment::shortest
     };
     struct Peering {
         std::string customer, circuit, type;
@@ -263,6 +266,7 @@ struct Snapshot {
     std::vector<std::pair<std::uint32_t, Ip6>> next_hops;  // whom the edge sends to, by local_cell; sorted
     std::vector<NeighbourPlan> neighbours;                 // in configuration order
     unsigned workers = 1;
+    bool pads = false;  // some circuit counts the padding of short frames (Attachment::shortest)
 
     // Parts shared with the snapshots before and after: one VRF's routes each, and what they were built from.
     struct Vrf {

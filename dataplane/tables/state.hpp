@@ -104,6 +104,9 @@ struct WorkerState {
     std::uint64_t bursts = 0, packets = 0, busy_cycles = 0, idle_polls = 0;
     ReservedArray<Tally> tallies{tally::kCells};
     ReservedArray<Tally> fragments{tally::kCells};  // what cutting packets added: more packets, more header octets
+    // By circuit_cell of the peering: bytes that short packets cost beyond IP length and overhead
+    // (Attachment::shortest).
+    ReservedArray<std::uint64_t> padding{kMaxPeerings * 4};
     ReservedArray<CircuitDrops> circuit_drops{kMaxCircuits * 4};
     ReservedArray<meter::Credit> circuit_credits{kMaxCircuits * 4};
     ReservedArray<meter::Credit> peering_credits{kMaxPeerings * 4};

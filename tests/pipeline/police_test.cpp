@@ -125,6 +125,52 @@ TEST(Police, Accounting) {
     }
 }
 
+TEST(Police, NoFrameOnTheWireIsShorterThanSixtyBytes) {
+    // Each costs 60 + 24, as long as its frame is shorter; one byte more costs one more.
+    for (const auto& [length, cost] :
+         {std::pair{28U, 84U}, std::pair{37U, 84U}, std::pair{38U, 84U}, std::pair{39U, 85U}}) {
+        SCOPED_TRACE(length);
+        Edge edge(slow("wire"));
+        const std::size_t fit = 2'000 / cost;  // contoso's two tags
+        const auto rest = 30 - fit;
+        EXPECT_EQ(passed(edge.send("access0", times(30, from_contoso(sized(length)).pad(50)))), fit);
+        EXPECT_EQ(
+            passed(edge.send("core0", times(30, from_gateway("v4key", sized(length, "10.100.0.1", "172.16.0.1"))))),
+            fit);
+        for (const auto way : {kUp, kDown}) {
+            const auto circuit = edge.circuit(kContoso, Link::primary, way);
+            EXPECT_EQ(circuit.passed, (Passed{fit, fit * cost}));
+            EXPECT_EQ(circuit.policed, (Passed{rest, rest * cost}));
+        }
+        EXPECT_EQ(edge.tunnel("v4key", Link::primary, kUp), (Passed{fit, fit * length})) << "IP bytes";
+        EXPECT_EQ(edge.peering("private", Link::primary, kUp), (Passed{fit, fit * length}));
+    }
+    // With one tag a TCP segment without data is short: 14 + 4 + 40.
+    Edge edge(slow("wire"));
+    EXPECT_EQ(passed(edge.send("access0", times(32, web(40)))), 32U);
+    EXPECT_EQ(passed(edge.send("access0", times(32, web(40)))), 4'000U / 84 - 32);
+    EXPECT_EQ(edge.circuit(kFabrikam, Link::primary, kUp).passed, (Passed{47, 47 * 84}));
+    // Back to a customer, refused by the transmitter, and what the edge says itself.
+    const auto across = from_contoso(sized(30, "10.0.0.1", "172.16.0.5"));
+    edge.refuse = [](const Output&) { return true; };
+    EXPECT_EQ(edge.send("access0", {across}).fate(), Fate::tx_full);
+    edge.refuse = nullptr;
+    EXPECT_EQ(edge.send("access0", {across}).fate(), Fate::sent);
+    EXPECT_EQ(edge.circuit(kContoso, Link::primary, kUp).passed, (Passed{1, 84}));
+    EXPECT_EQ(edge.circuit(kContoso, Link::secondary, kDown).passed, (Passed{1, 84}));
+    EXPECT_EQ(passed(edge.send("access0", times(30, across))), 2'000U / 84 - 1) << "what was refused came back";
+    edge.send("access0", {from_contoso(Packet().ip4("10.0.0.1", "172.16.0.2").icmp(8).payload(2))});
+    EXPECT_EQ(edge.circuit(kContoso, Link::primary, kDown).passed, (Passed{1, 84}));
+    edge.now += 1'000'000'000;
+    const auto outer = Packet().ether(kCoreMac, kGatewayMac).ip4("198.51.100.7", "192.0.2.1").gre(1);
+    edge.send("core0", {Packet(outer).then(Packet().ip4("23.1.0.1", "23.2.0.2").icmp(8).payload(2))});
+    EXPECT_EQ(edge.circuit(kFabrikam, Link::primary, kUp).passed, (Passed{48, 48 * 84}));
+    // A reload keeps what was counted; a circuit that is gone takes it along.
+    const auto before = edge.circuit(kContoso, Link::primary, kUp).passed;
+    edge.reload(slow("wire"));
+    EXPECT_EQ(edge.circuit(kContoso, Link::primary, kUp).passed, before);
+}
+
 TEST(Police, APeeringsOwnBucketComesFirst) {
     Edge edge(slow());
     const auto own = from_fabrikam(sized(1000));

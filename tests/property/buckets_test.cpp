@@ -9,6 +9,7 @@
 #include <map>
 
 #include "config/load.hpp"
+#include "dataplane/control/counters.hpp"
 #include "dataplane/io/eal.hpp"
 #include "dataplane/io/handover.hpp"
 #include "dataplane/io/transmit.hpp"
@@ -65,7 +66,9 @@ struct Shape {
                        : "") {}
 
     [[nodiscard]] std::uint64_t cost(unsigned length) const {
-        return length + (accounting == "l3" ? 0 : kLinkHeader + (accounting == "wire" ? 24 : 0));
+        if (accounting == "l3") { return length; }
+        const std::uint64_t frame = kLinkHeader + length;
+        return accounting == "l2" ? frame : std::max<std::uint64_t>(frame, 60) + 24;
     }
     [[nodiscard]] std::string yaml() const {
         std::string text = R"(
@@ -180,6 +183,18 @@ class Edge {
         }
     }
 
+    /// A circuit counts what its buckets were charged for.
+    void expect_counters() {
+        for (const auto& circuit : snapshot_->names.circuits) {
+            for (const auto link : circuit.links) {
+                for (const auto way : {Direction::to_cloud, Direction::to_customer}) {
+                    const auto counters = circuit_counters(*snapshot_, state_, circuit, link, way);
+                    EXPECT_EQ(counters.passed.bytes, counted_[circuit_cell(circuit.slot, link, way)]);
+                }
+            }
+        }
+    }
+
     std::map<std::string, std::uint64_t> seen;  // what was put to the test
 
   private:
@@ -277,7 +292,9 @@ class Edge {
         run(worker, port, now_, count);
         transmit_all(worker, outlets_[index].data());
         if (worker.burst.hands) { give_away(*snapshot_, worker.burst, rings_->all().data()); }
-        const auto costs = costs_of(worker.burst, lengths);
+        auto costs = costs_of(worker.burst, lengths);
+        for (unsigned cell = 0; cell < kCustomers * 4; ++cell) { counted_[cell] += costs.circuits[cell]; }
+        add_replies(worker.replies, costs);
         finish_all(worker);
         rte_pktmbuf_free_bulk(hoard.data(), static_cast<unsigned>(hoard.size()));
         const auto after = levels();
@@ -322,6 +339,22 @@ class Edge {
         return costs;
     }
 
+    /// What the edge said itself counts in the circuit, and costs where it was charged.
+    void add_replies(const Burst& replies, Costs& costs) {
+        const bool up = replies.direction == Direction::to_cloud;
+        for (std::uint32_t slot = 0; slot < replies.count; ++slot) {
+            if (replies.mbuf[slot] == nullptr || replies.fate[slot] != Fate::sent) { continue; }
+            const auto end = up ? snapshot_->tunnels[replies.tunnel[slot]].attachment : replies.exit[slot];
+            const auto cell = end * 2 + raw(replies.direction);
+            const auto cost = shape_.cost(replies.length[slot]);
+            ++seen["replies"];
+            counted_[cell] += cost;
+            if (replies.charged[slot] == 0) { continue; }
+            costs.circuits[cell] += cost;
+            costs.peerings[cell] += cost;
+        }
+    }
+
     Random& random_;
     const Shape& shape_;
     State state_;
@@ -335,6 +368,7 @@ class Edge {
     std::vector<std::unique_ptr<Worker>> workers_;
     std::vector<std::vector<Outlet>> outlets_;
     std::vector<Book> circuits_, peerings_;  // by cell
+    std::vector<std::uint64_t> counted_ = std::vector<std::uint64_t>(kCustomers * 4);
 };
 
 std::uint64_t setting(const char* name, std::uint64_t otherwise) {
@@ -353,11 +387,12 @@ TEST(Buckets, ChangeByWhatWasSent) {
         const Shape shape(random);
         Edge edge(random, shape, 1 + static_cast<unsigned>(seed % 3));
         for (int i = 0; i < 120 && !HasFailure(); ++i) { edge.burst(); }
+        edge.expect_counters();
         for (const auto& [what, count] : edge.seen) { seen[what] += count; }
         ASSERT_FALSE(HasFailure()) << shape.yaml();
     }
     for (const auto* what : {"sent", "sent, cut", "sent back", "sent back, cut", "policed", "tx_full", "no_memory",
-                             "no_tailroom", "too_big", "sa_expired", "sequence_not_reserved"}) {
+                             "no_tailroom", "too_big", "replies", "sa_expired", "sequence_not_reserved"}) {
         EXPECT_GT(seen[what], 20U) << what;
     }
 }

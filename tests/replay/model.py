@@ -254,7 +254,7 @@ class Predictor:
         if circuit.accounting == "l3":
             return length
         length += 14 + (4 if circuit.service_vlan is None else 8)
-        return length + 24 if circuit.accounting == "wire" else length
+        return max(length, 60) + 24 if circuit.accounting == "wire" else length
 
     def send(self, arrival, target, raw, pcps):
         """One packet out of a tunnel or a link, now."""

@@ -107,12 +107,15 @@ TEST(ConfigDerive, Overheads) {
 
     Circuit circuit{};
     EXPECT_EQ(accounting_overhead(circuit), 0U);
+    EXPECT_EQ(accounting_shortest(circuit), 0U);
     circuit.accounting = Accounting::l2;
     EXPECT_EQ(accounting_overhead(circuit), 18U);
     circuit.service_vlan = 100;
     EXPECT_EQ(accounting_overhead(circuit), 22U);
+    EXPECT_EQ(accounting_shortest(circuit), 0U);
     circuit.accounting = Accounting::wire;
     EXPECT_EQ(accounting_overhead(circuit), 46U);
+    EXPECT_EQ(accounting_shortest(circuit), 84U);
 }
 
 TEST(ConfigDerive, AddressesOfALink) {
