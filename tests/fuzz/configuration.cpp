@@ -111,7 +111,7 @@ std::string text_of(Input& input) {
         return {rest.begin(), rest.end()};
     }
     auto lines = lines_of(family_text({input.byte()}, 1U + input.below(3), "/nowhere"));
-    for (unsigned edits = 0; edits < 12 && !input.empty() && !lines.empty(); ++edits) {
+    for (auto edits = input.below(6); edits != 0 && !lines.empty(); --edits) {
         const auto at = static_cast<std::ptrdiff_t>(input.below(256) % lines.size());
         auto& line = lines[static_cast<std::size_t>(at)];
         switch (input.below(8)) {
@@ -124,7 +124,7 @@ std::string text_of(Input& input) {
                 break;
             }
             case 2:
-                line.insert(input.below(256) % (line.size() + 1), 1, static_cast<char>(input.byte()));
+                line.insert(input.below(256) % (line.size() + 1), 1, static_cast<char>(' ' + input.below(95)));
                 break;
             case 3:
                 line.erase(input.below(256) % (line.size() + 1), 1U + input.below(6));
@@ -181,6 +181,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     fuzz::check_findings(loaded);
     const auto again = config::load_text(text, own.path() / "edge.yaml", {.live = live});
     fuzz::require(loaded.findings.size() == again.findings.size(), "the same text has other findings");
+    fuzz::say("{} findings ({}), {}", loaded.findings.size(),
+              loaded.findings.empty() ? "" : loaded.findings.front().what, loaded.ok() ? "taken" : "refused");
     if (loaded.ok()) { fuzz::compile_twice(loaded.model); }
     return 0;
 }
