@@ -31,7 +31,11 @@ void store_link(void* object, const Value& value) {
 
 constexpr Word kIdle[] = {{"spin", raw(Idle::spin)}, {"sleep", raw(Idle::sleep)}};
 constexpr Word kRole[] = {{"access", raw(Role::access)}, {"core", raw(Role::core)}};
-constexpr Word kTpid[] = {{"0x8100", 0x8100}, {"0x88a8", 0x88a8}, {"0x9100", 0x9100}};
+constexpr Word kOuterTpid[] = {
+    {"0x8100", 0x8100}, {"0x88a8", 0x88a8}, {"0x9100", 0x9100}, {"0x9200", 0x9200}, {"0x9300", 0x9300}};
+constexpr Word kSentTpid[] = {{"0x8100", 0x8100}, {"0x88a8", 0x88a8}, {"0x9100", 0x9100},
+                              {"0x9200", 0x9200}, {"0x9300", 0x9300}, {"auto", kHeardTpid}};
+constexpr Word kInnerTpid[] = {{"0x8100", 0x8100}, {"0x88a8", 0x88a8}, {"0x9100", 0x9100}};
 constexpr Word kAccounting[] = {
     {"l3", raw(Accounting::l3)}, {"l2", raw(Accounting::l2)}, {"wire", raw(Accounting::wire)}};
 
@@ -168,12 +172,43 @@ constexpr Field kPortFields[] = {
      .store = store<&Port::steering>},
     {.name = "service_tpid",
      .type = Type::integer,
-     .words = kTpid,
-     .preset = "0x88a8",
+     .words = kSentTpid,
+     .preset = "0x8100",
      .only_role = "access",
-     .meaning = "TPID of the outer tag of what is sent with two tags. Any of the three is accepted on receipt; what is "
-                "sent with one tag has 0x8100.",
+     .meaning =
+         "TPID of the outer tag of what is sent with two tags. `auto` takes that of the frame received last with "
+         "the same tags, and 0x8100 before the first. 0x8100, 0x88a8 and 0x9100 are accepted whatever is sent.",
      .store = store<&Port::service_tpid>},
+    {.name = "single_tpid",
+     .type = Type::integer,
+     .words = kSentTpid,
+     .preset = "0x8100",
+     .only_role = "access",
+     .meaning = "TPID of the tag of what is sent with one tag; `auto` as for `service_tpid`.",
+     .store = store<&Port::single_tpid>},
+    {.name = "inner_tpid",
+     .type = Type::integer,
+     .words = kInnerTpid,
+     .preset = "0x8100",
+     .only_role = "access",
+     .meaning = "TPID of the inner tag of what is sent with two tags.",
+     .store = store<&Port::inner_tpid>},
+    {.name = "accept_tpids",
+     .type = Type::integer,
+     .shape = Shape::list,
+     .words = kOuterTpid,
+     .otherwise = "0x8100, 0x88a8, 0x9100 and what is sent",
+     .only_role = "access",
+     .meaning = "Further TPIDs that are accepted in an outer tag or an only one.",
+     .store = store<&Port::accept_tpids>},
+    {.name = "accept_inner_tpids",
+     .type = Type::integer,
+     .shape = Shape::list,
+     .words = kInnerTpid,
+     .otherwise = "0x8100 and what is sent",
+     .only_role = "access",
+     .meaning = "Further TPIDs that are accepted in an inner tag.",
+     .store = store<&Port::accept_inner_tpids>},
     {.name = "address",
      .type = Type::interface4,
      .only_role = "core",

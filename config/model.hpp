@@ -44,6 +44,9 @@ struct Edge {
     std::uint32_t tcp_rtt_ms = 20;               // the round trip the burst warning assumes
 };
 
+/// `auto` as a TPID: that of the frame received last with the same tags.
+inline constexpr std::uint16_t kHeardTpid = 0;
+
 struct Port {
     std::string name;
     Role role = Role::access;
@@ -52,7 +55,14 @@ struct Port {
     std::optional<Mac> mac;    // unset: the device's; in replay: any accepted, 02:00:00:00:00:0n sent
     std::string tap;           // interface the edge makes for what is delivered locally; empty: none
     bool steering = true;      // net_af_xdp only: what is not the edge's stays with the kernel
-    std::uint16_t service_tpid = 0x88a8;
+    // Access ports only: the TPIDs of what is sent, of the outer of two tags, of an only tag, of the inner tag.
+    std::uint16_t service_tpid = 0x8100;  // or kHeardTpid
+    std::uint16_t single_tpid = 0x8100;   // or kHeardTpid
+    std::uint16_t inner_tpid = 0x8100;
+    // What is accepted besides: outer or only tags with 0x8100, 0x88a8, 0x9100, inner ones with 0x8100, and what is
+    // sent are accepted anyway.
+    std::vector<std::uint16_t> accept_tpids;
+    std::vector<std::uint16_t> accept_inner_tpids;
     // core ports only
     std::optional<Prefix4> address;  // the edge's address with its prefix length
     std::optional<Prefix6> address6;

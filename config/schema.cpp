@@ -34,7 +34,8 @@ Json text_like(std::string_view pattern) {
 Json whole_number(const Field& field) {
     if (!field.words.empty()) {
         Json values = Json::array();
-        for (const Word& word : field.words) values.push_back(word.value);
+        for (const Word& word : field.words)
+            values.push_back(parse_integer(word.text) ? Json(word.value) : Json(word.text));
         return {{"enum", values}};
     }
     const Json number{{"type", "integer"}, {"minimum", field.min}, {"maximum", field.max}};

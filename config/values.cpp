@@ -43,14 +43,17 @@ Parsed parse_choice(const Field& field, std::string_view text) {
 }
 
 Parsed parse_whole(const Field& field, std::string_view text, bool plain) {
+    const auto word = std::ranges::find(field.words, text, &Word::text);
+    if (plain && word != field.words.end()) return good(word->value);
     const auto number = parse_integer(text);
     if (!number) return bad(field, text);
     if (!plain)
         return {*number, Complaint{fmt::format("{}: a number in quotes is a text", field.name),
                                    fmt::format("write {} without quotes", text)}};
-    const bool allowed = field.words.empty()
-                             ? *number >= field.min && *number <= field.max
-                             : std::ranges::find(field.words, *number, &Word::value) != field.words.end();
+    const bool allowed = field.words.empty() ? *number >= field.min && *number <= field.max
+                                             : std::ranges::find_if(field.words, [&](const Word& one) {
+                                                   return one.value == *number && parse_integer(one.text);
+                                               }) != field.words.end();
     return allowed ? good(*number) : bad(field, text);
 }
 

@@ -29,6 +29,13 @@ void add(Passed& sum, const Passed& more) {
     sum.bytes += more.bytes;
 }
 
+/// Frames with other TPIDs than are sent there, by attachment.
+std::uint64_t tpid_mismatches(const State& state, std::uint32_t attachment) {
+    std::uint64_t sum = 0;
+    for (const auto& worker : state.workers) { sum += read(worker->tpid_mismatches[attachment]); }
+    return sum;
+}
+
 Passed peering_passed(const State& state, const Names::Peering& peering, Link link, Direction way) {
     Passed sum = tallied(state, tally::attachment(peering.slot * kLinks + raw(link), way), false);
     for (const auto tunnel : peering.tunnels) { add(sum, tallied(state, tally::tunnel(tunnel, link, way), false)); }
@@ -155,13 +162,16 @@ Rows peering_rows(const Snapshot& snapshot, const State& state) {
                 for (const auto link : peering.links) {
                     for (const auto way : kWays) {
                         const auto sum = peering_passed(state, peering, link, way);
+                        const auto index = peering.slot * kLinks + raw(link);
+                        const auto mismatches = way == Direction::to_cloud ? tpid_mismatches(state, index) : 0;
                         list.push_back({{"customer", peering.customer},
                                         {"circuit", peering.circuit},
                                         {"peering", peering.type},
                                         {"link", config::to_text(link)},
                                         {"direction", to_text(way)},
                                         {"packets", sum.packets},
-                                        {"bytes", sum.bytes}});
+                                        {"bytes", sum.bytes},
+                                        {"tpid_mismatches", mismatches}});
                     }
                 }
             }};

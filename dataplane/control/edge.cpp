@@ -24,6 +24,7 @@
 #include "dataplane/control/sa_age_command.hpp"
 #include "dataplane/control/server.hpp"
 #include "dataplane/control/signals.hpp"
+#include "dataplane/control/tpid_watch.hpp"
 #include "dataplane/io/failure.hpp"
 #include "dataplane/io/live_eal.hpp"
 #include "dataplane/io/log.hpp"
@@ -189,6 +190,8 @@ class Edge {
             if (reader_) { reader_->serve(clock_.now()); }
             upkeep_.tick(configuration_.snapshot());
             watch_links();
+            tpids_.look(configuration_.snapshot(), state_, clock_.now(),
+                        [](const std::string& line) { log("{}", line); });
             local_.serve(configuration_.snapshot(), watch_.up(), clock_.now());
             unclaimed_.tick(ports_, state_, local_.counts(), clock_.now());
             std::vector<pollfd> waiting{{signals_.file(), POLLIN, 0}};
@@ -291,6 +294,7 @@ class Edge {
     Configuration configuration_;
     PortWatch watch_;
     UnclaimedPackets unclaimed_;
+    TpidWatch tpids_;
     std::vector<std::string> refusals_;  // of ports that do not steer what they should
     Nanoseconds admitted_ = 0;
     Workers workers_;

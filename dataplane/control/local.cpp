@@ -27,22 +27,6 @@ bool is_for_neighbours(std::span<const std::uint8_t> frame, unsigned at) noexcep
 
 }  // namespace
 
-std::uint32_t attachment_of(const Snapshot& snapshot, std::uint8_t port, std::span<const std::uint8_t> frame) noexcept {
-    constexpr unsigned kTci = sizeof(ether::Header);
-    const auto at = link_header_length(frame);
-    const auto vid = [&](unsigned tag) {
-        return reinterpret_cast<const Be16*>(frame.data() + kTci + tag * sizeof(ether::Tag))->get() & 0xfffU;
-    };
-    switch (at) {
-        case kTci + sizeof(ether::Tag):
-            return snapshot.ports[port].vlans.find(vid(0), 0);
-        case kTci + 2 * sizeof(ether::Tag):
-            return snapshot.ports[port].vlans.find(vid(0), vid(1));
-        default:
-            return kNowhere;
-    }
-}
-
 LocalDelivery::LocalDelivery(LocalRings& rings, State& state, std::vector<std::optional<Tap>> taps,
                              rte_mempool* buffers, const NeighbourTimes& times)
     : rings_(rings),
@@ -63,6 +47,7 @@ LocalDelivery::~LocalDelivery() {
 }
 
 void LocalDelivery::serve(const Snapshot& snapshot, const std::vector<bool>& up, Nanoseconds now) {
+    snapshot_ = &snapshot;
     push_late();
     std::array<rte_mbuf*, kAtOnce> packets{};
     const auto count = rings_.to_control().take(packets.data(), kAtOnce);
@@ -125,7 +110,7 @@ void LocalDelivery::read_tap(const Snapshot& snapshot, std::uint8_t port) {
     }
 }
 
-/// Whole frames go out by the first worker. What a customer or the system causes leaves room for the edge's own
+/// Whole frames go out by the first worker, if their tags are still the same peering's when it has them. What a customer or the system causes leaves room for the edge's own
 /// questions.
 bool LocalDelivery::send(std::uint8_t port, std::span<const std::uint8_t> frame, Payer payer) {
     rte_mbuf* packet = rte_pktmbuf_alloc(buffers_);
@@ -139,6 +124,7 @@ bool LocalDelivery::send(std::uint8_t port, std::span<const std::uint8_t> frame,
     auto* note = new (packet->buf_addr) Note;
     note->kind = Note::Kind::own;
     note->port = port;
+    note->owner = owner_of_frame(*snapshot_, port, frame);
     SharedRing& ring = rings_.from_control(0);
     const bool own = payer.circuit == kNowhere;
     if (own ? ring.put_own(packet) : ring.put(packet, payer, kFromControlReserve)) { return true; }

@@ -37,6 +37,7 @@ class LocalDelivery {
 
     /// `snapshot` has been published.
     void adopt(const Snapshot& snapshot, Nanoseconds now) {
+        snapshot_ = &snapshot;
         neighbours_.adopt(snapshot, now);
         ticked_ = 0;
     }
@@ -55,6 +56,7 @@ class LocalDelivery {
     void release(rte_mbuf* packet);
     void push_late();
 
+    const Snapshot* snapshot_ = nullptr;  // that frames are made of
     LocalRings& rings_;
     std::vector<std::optional<Tap>> taps_;
     rte_mempool* buffers_;
@@ -66,8 +68,5 @@ class LocalDelivery {
     Nanoseconds ticked_ = 0;       // the last time
     std::vector<rte_mbuf*> late_;  // released, but their worker's ring was full
 };
-
-/// The attachment that a frame from a customer belongs to, kNowhere for none.
-std::uint32_t attachment_of(const Snapshot& snapshot, std::uint8_t port, std::span<const std::uint8_t> frame) noexcept;
 
 }  // namespace peerlane::dataplane

@@ -22,6 +22,7 @@ std::uint8_t* begin(Frame& frame, const Snapshot& snapshot, const Towards& where
         const Exit& exit = snapshot.exits[where.attachment];
         frame.length = exit.header_length;
         std::memcpy(at, exit.header.data() + exit.header.size() - exit.header_length, exit.header_length);
+        if (where.tpid != 0) { reinterpret_cast<ether::Header*>(at)->type.set(where.tpid); }
         const auto tags = link_header_length(where.answers);
         // The top three bits of each tag (IEEE 802.1Q §6.9.4).
         for (unsigned tag = sizeof(ether::Header); tag < frame.length && tag < tags; tag += sizeof(ether::Tag)) {
@@ -47,14 +48,6 @@ Frame nd_frame(const Snapshot& snapshot, const Towards& where, const NdMessage& 
     auto* at = begin(frame, snapshot, where, ether::kIpv6);
     frame.length += write_nd(at, message);
     return frame;
-}
-
-unsigned link_header_length(std::span<const std::uint8_t> frame) noexcept {
-    unsigned at = sizeof(ether::Header);
-    while (at <= frame.size() && ether::is_tpid(reinterpret_cast<const Be16*>(frame.data() + at - 2)->get())) {
-        at += sizeof(ether::Tag);
-    }
-    return at <= frame.size() ? at : 0;
 }
 
 }  // namespace peerlane::dataplane

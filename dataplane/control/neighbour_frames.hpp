@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 
+#include "dataplane/pipeline/frame_tags.hpp"
 #include "dataplane/tables/snapshot.hpp"
 #include "lib/net/arp.hpp"
 #include "lib/net/ndisc.hpp"
@@ -25,12 +26,10 @@ struct Towards {
     std::uint32_t attachment = 0;
     Mac mac;
     std::span<const std::uint8_t> answers{};
+    std::uint16_t tpid = 0;  // of the outer or only tag; 0: what the port sends
 };
 
 Frame arp_frame(const Snapshot& snapshot, const Towards& where, const ArpMessage& message);
 Frame nd_frame(const Snapshot& snapshot, const Towards& where, const NdMessage& message);
-
-/// Octets of Ethernet header and tags of a frame; its EtherType is before that. 0: the frame is too short.
-unsigned link_header_length(std::span<const std::uint8_t> frame) noexcept;
 
 }  // namespace peerlane::dataplane

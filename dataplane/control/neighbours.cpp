@@ -7,6 +7,7 @@
 
 #include "dataplane/control/neighbour_frames.hpp"
 #include "dataplane/io/local_rings.hpp"
+#include "dataplane/pipeline/tpids.hpp"
 #include "dataplane/tables/compile_parts.hpp"
 
 namespace peerlane::dataplane {
@@ -122,13 +123,23 @@ void Neighbours::step(const Snapshot& snapshot, Entry& entry, Nanoseconds now) {
     entry.due = now + (entry.state != State::unreachable ? retry : watched ? times_.retry : times_.again);
 }
 
+/// To somebody on a link, with the TPID that is heard there where that is to be sent back.
+Towards Neighbours::towards(const Snapshot& snapshot, std::uint8_t port, std::uint32_t attachment, const Mac& mac,
+                            std::span<const std::uint8_t> answers) const {
+    Towards where{port, attachment, mac, answers};
+    if (attachment != kNowhere && snapshot.exits[attachment].hears_tpid) {
+        where.tpid = heard::outer(heard::load(state_, attachment));
+    }
+    return where;
+}
+
 void Neighbours::ask(const Snapshot& snapshot, Entry& entry, bool everybody) {
     const auto& plan = entry.plan;
     const Mac own = own_mac(snapshot, plan.port);
     ++counts_[plan.port].asked;
     if (is_four(plan.address)) {
         const ArpMessage message{true, own, four(plan.own), everybody ? Mac{} : entry.mac, four(plan.address)};
-        const Towards where{plan.port, plan.attachment, everybody ? kEverybody : entry.mac};
+        const auto where = towards(snapshot, plan.port, plan.attachment, everybody ? kEverybody : entry.mac);
         ways_.send(plan.port, arp_frame(snapshot, where, message).span());
         return;
     }
@@ -139,7 +150,7 @@ void Neighbours::ask(const Snapshot& snapshot, Entry& entry, bool everybody) {
     message.destination = everybody ? group : plan.address;
     message.target = plan.address;
     message.link_address = own;
-    const Towards where{plan.port, plan.attachment, everybody ? multicast_mac(group) : entry.mac};
+    const auto where = towards(snapshot, plan.port, plan.attachment, everybody ? multicast_mac(group) : entry.mac);
     ways_.send(plan.port, nd_frame(snapshot, where, message).span());
 }
 
@@ -172,7 +183,8 @@ bool Neighbours::receive_arp(const Snapshot& snapshot, std::uint8_t port, std::u
     if (!for_us || !message->request) { return false; }
     ++counts_[port].answered;
     const ArpMessage answer{false, own, message->target, message->sender_mac, message->sender};
-    ways_.send(port, arp_frame(snapshot, {port, attachment, message->sender_mac, frame}, answer).span());
+    ways_.send(port,
+               arp_frame(snapshot, towards(snapshot, port, attachment, message->sender_mac, frame), answer).span());
     return true;
 }
 
@@ -227,7 +239,7 @@ bool Neighbours::receive_nd(const Snapshot& snapshot, std::uint8_t port, std::ui
     answer.router = true;
     answer.solicited = !probing;
     answer.override_entry = true;
-    ways_.send(port, nd_frame(snapshot, {port, attachment, back, frame}, answer).span());
+    ways_.send(port, nd_frame(snapshot, towards(snapshot, port, attachment, back, frame), answer).span());
     return true;
 }
 

@@ -15,6 +15,7 @@
 #include <tuple>
 #include <vector>
 
+#include "dataplane/control/neighbour_frames.hpp"
 #include "dataplane/io/told.hpp"
 #include "dataplane/tables/snapshot.hpp"
 #include "dataplane/tables/state.hpp"
@@ -100,6 +101,8 @@ class Neighbours {
     using Where = std::tuple<std::uint8_t, std::uint32_t, Ip6>;  // port, attachment, address (IPv4 mapped)
 
     void ask(const Snapshot& snapshot, Entry& entry, bool everybody);
+    [[nodiscard]] Towards towards(const Snapshot& snapshot, std::uint8_t port, std::uint32_t attachment, const Mac& mac,
+                                  std::span<const std::uint8_t> answers = {}) const;
     void step(const Snapshot& snapshot, Entry& entry, Nanoseconds now);
     void learn(Entry& entry, const Mac& mac, bool answer, bool may_change, Nanoseconds now);
     void confirm(Entry& entry, Nanoseconds now);

@@ -34,7 +34,8 @@ std::optional<Ip6> speaker(const Burst& burst, std::uint32_t slot) noexcept {
     const auto* frame = rte_pktmbuf_mtod(burst.mbuf[slot], const std::uint8_t*);
     const unsigned length = burst.mbuf[slot]->data_len;
     unsigned at = sizeof(ether::Header);
-    while (at + sizeof(ether::Tag) <= length && ether::is_tpid(reinterpret_cast<const Be16*>(frame + at - 2)->get())) {
+    while (at + sizeof(ether::Tag) <= length &&
+           ether::tpid_bit(reinterpret_cast<const Be16*>(frame + at - 2)->get()) != 0) {
         at += sizeof(ether::Tag);
     }
     const auto type = reinterpret_cast<const Be16*>(frame + at - 2)->get();

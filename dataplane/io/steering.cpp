@@ -93,7 +93,8 @@ void PortSteering::add(const Snapshot& next, std::size_t index) {
             }
             steering_->addresses().add(addresses(next));
         }
-        steering_->settle(access ? STEER_ROLE_ACCESS : STEER_ROLE_CORE);
+        const auto& port = next.ports[index];
+        steering_->settle({access ? STEER_ROLE_ACCESS : STEER_ROLE_CORE, port.outer_tpids, port.inner_tpids});
     });
 }
 

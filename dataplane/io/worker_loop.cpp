@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <ctime>
+#include <span>
 
+#include "dataplane/pipeline/frame_tags.hpp"
 #include "dataplane/pipeline/run.hpp"
 
 namespace peerlane::dataplane {
@@ -61,7 +63,8 @@ void process(Worker& worker, const WorkerSetup& setup, std::uint8_t port, std::u
     bump(worker.counters.busy_cycles, rte_rdtsc() - start);
 }
 
-/// worker.burst.mbuf[0 .. count) are whole frames for `port`.
+/// worker.burst.mbuf[0 .. count) are whole frames for `port`. A reload may have given their tags to another peering
+/// since control made them.
 void send_own(Worker& worker, const WorkerSetup& setup, std::uint8_t port, std::uint32_t count,
               Nanoseconds now) noexcept {
     rte_mbuf* frames[kBurst];
@@ -72,7 +75,9 @@ void send_own(Worker& worker, const WorkerSetup& setup, std::uint8_t port, std::
         burst.add(slot, frames[slot], rte_pktmbuf_mtod(frames[slot], std::uint8_t*), frames[slot]->data_len);
         burst.tally[slot] = kNowhere;
         burst.out_port[slot] = port;
-        burst.end(slot, Fate::sent);
+        const std::span frame{burst.l3[slot], frames[slot]->data_len};
+        const bool same = note_of(frames[slot]).owner == owner_of_frame(*worker.snapshot, port, frame);
+        burst.end(slot, same ? Fate::sent : Fate::tags_reassigned);
     }
     transmit(worker, setup.outlets.data(), burst);
     detail::finish_originated(worker, burst);

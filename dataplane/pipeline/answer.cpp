@@ -203,6 +203,7 @@ void send_to_customer(Worker& worker, const Burst& cause, std::uint32_t slot) no
     if (!detail::charge_to_customer(worker, replies, slot, replies.length[slot])) { return; }
     push_slot(replies, slot, exit);
     auto* frame = rte_pktmbuf_mtod(replies.mbuf[slot], std::uint8_t*);
+    put_heard_tpid(worker.state, exit, index, frame);
     if (near) {  // back to whoever on the link it is: nobody else is known to have the address
         const auto* asked = rte_pktmbuf_mtod(cause.mbuf[slot], const std::uint8_t*);
         std::memcpy(frame, reinterpret_cast<const ether::Header*>(asked)->source, 6);

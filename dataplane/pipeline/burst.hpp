@@ -45,6 +45,7 @@ struct alignas(64) Burst {
     bool hands = false;       // some slot goes to another worker
     bool holds = false;       // some slot waits for its next hop
     bool punts = false;       // some slot is for the edge itself
+    bool tpids = false;       // some slot may have other TPIDs than are sent there (tpids.hpp)
     bool vouched = false;     // received from a device that verifies IPv4 checksums (device_marks.hpp)
     bool strips = false;      // received from a device that may have taken off outer tags (device_marks.hpp)
     std::uint32_t v4_count = 0, v6_count = 0, esp_count = 0;
@@ -103,7 +104,7 @@ struct alignas(64) Burst {
         direction = way;
         count = live_count = packets;
         swept = true;
-        answers = hairpins = cuts = hands = holds = punts = false;
+        answers = hairpins = cuts = hands = holds = punts = tpids = false;
         v4_count = v6_count = esp_count = 0;
 #ifndef NDEBUG
         poison();

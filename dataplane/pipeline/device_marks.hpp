@@ -28,9 +28,9 @@ inline bool lost_tags(const rte_mbuf& mbuf) noexcept {
     return (mbuf.ol_flags & RTE_MBUF_F_RX_QINQ_STRIPPED) != 0;
 }
 
-/// The outer tag back where it was. Which TPID it had no device says: `service_tpid` before another tag, else 0x8100.
+/// The outer tag back where it was. Which TPID it had no device says: it gets the one that is sent there.
 /// False: there is no room for it, or it is lost.
-[[gnu::noinline, gnu::cold]] inline bool put_back_tag(rte_mbuf& mbuf, std::uint16_t service_tpid) noexcept {
+[[gnu::noinline, gnu::cold]] inline bool put_back_tag(rte_mbuf& mbuf, const PortInfo& port) noexcept {
     constexpr unsigned kMacs = 12;
     constexpr std::uint16_t kTag = sizeof(ether::Tag);
     if (mbuf.data_len < sizeof(ether::Header) || lost_tags(mbuf)) { return false; }
@@ -38,8 +38,9 @@ inline bool lost_tags(const rte_mbuf& mbuf) noexcept {
     if (frame == nullptr) { return false; }
     mbuf.ol_flags &= ~(RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED);
     std::memmove(frame, frame + kTag, kMacs);
-    const bool two = reinterpret_cast<const Be16*>(frame + kMacs + kTag)->get() == ether::kVlan;
-    reinterpret_cast<Be16*>(frame + kMacs)->set(two ? service_tpid : ether::kVlan);
+    const bool two =
+        (ether::tpid_bit(reinterpret_cast<const Be16*>(frame + kMacs + kTag)->get()) & port.inner_tpids) != 0;
+    reinterpret_cast<Be16*>(frame + kMacs)->set(two ? port.service_tpid : port.single_tpid);
     reinterpret_cast<Be16*>(frame + kMacs + 2)->set(mbuf.vlan_tci);
     return true;
 }
@@ -48,7 +49,7 @@ inline bool lost_tags(const rte_mbuf& mbuf) noexcept {
 inline bool make_whole(const Snapshot& snapshot, Burst& burst, std::uint32_t slot) noexcept {
     rte_mbuf& mbuf = *burst.mbuf[slot];
     if (!burst.strips || !is_stripped(mbuf)) { return true; }
-    return put_back_tag(mbuf, snapshot.ports[burst.port].service_tpid);
+    return put_back_tag(mbuf, snapshot.ports[burst.port]);
 }
 
 }  // namespace peerlane::dataplane

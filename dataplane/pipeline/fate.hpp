@@ -18,8 +18,9 @@ enum class Charge : std::uint8_t { port, circuit };
     X(runt, port, "the frame is too short for its Ethernet header and tags")                                            \
     X(chained, port, "the packet spans several buffers and cannot be made one")                                         \
     X(not_for_us, port, "the destination MAC or the outer destination address is somebody else's")                      \
-    X(bad_tag, port, "three tags, an inner tag that is not 0x8100, VID 0 or 4095; tags that a NIC lost")                \
+    X(bad_tag, port, "three tags, an inner TPID that is not accepted, VID 0 or 4095; tags that a NIC lost")             \
     X(unknown_vlan, port, "no peering has these tags on this port")                                                     \
+    X(tags_reassigned, port, "a frame of the edge's own whose tags a reload gave to another peering")                   \
     X(multicast, circuit, "a group MAC, or a multicast or broadcast IP destination")                                    \
     /* the customer's packet, either way */                                                                             \
     X(not_ip, circuit, "an EtherType that is neither IPv4, IPv6 nor ARP")                                               \

@@ -26,8 +26,9 @@ struct Note {
     std::uint16_t protocol = 0;          // of GRE
     std::uint16_t offset = 0, left = 0;  // of the inner packet: from the start of the buffer; octets
     std::uint32_t word = 0;              // of State::neighbours: whom it waits for; says nothing of where it goes
-    std::uint64_t owner = 0;             // PeeringInfo::mark: nobody else's, whatever a reload makes of its tags or key
-    std::uint64_t sa_mark = 0;           // of the key it was sealed under (Snapshot::sa_marks)
+    // PeeringInfo::mark: nobody else's, whatever a reload makes of its tags or key. Of a frame of control's own too.
+    std::uint64_t owner = 0;
+    std::uint64_t sa_mark = 0;  // of the key it was sealed under (Snapshot::sa_marks)
     table::TunnelIdentity identity;
 };
 /// Octets at the start of a buffer that a packet with a note leaves free.

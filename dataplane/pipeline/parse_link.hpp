@@ -38,6 +38,18 @@ constexpr bool bad_vid(unsigned tci) noexcept {
     return (tci & 0xfffU) - 1U >= 4094U;
 }  // 0 is a priority tag, 4095 reserved
 
+/// What stands behind the outer tag is not the inner TPID that is sent there, but a TPID: Fate::live if it is accepted
+/// and its tag is right. Then `type` is what follows, and `vid` its VID.
+[[gnu::noinline, gnu::cold]] inline Fate other_inner_tag(const PortInfo& port, const std::uint8_t* at, unsigned left,
+                                                         unsigned& type, unsigned& vid) noexcept {
+    if ((ether::tpid_bit(static_cast<std::uint16_t>(type)) & port.inner_tpids) == 0) { return Fate::bad_tag; }
+    if (left < sizeof(ether::Tag)) { return Fate::runt; }
+    const auto& tag = *reinterpret_cast<const ether::Tag*>(at);
+    vid = tag.tci.get() & 0xfffU;
+    type = tag.type.get();
+    return bad_vid(vid) || ether::is_tpid(static_cast<std::uint16_t>(type)) ? Fate::bad_tag : Fate::live;
+}
+
 /// `kStrips`: the outer tag may be beside the frame.
 template <bool kStrips>
 [[gnu::always_inline]] inline void parse_link_as(Worker& worker, Burst& burst) noexcept {
@@ -45,6 +57,11 @@ template <bool kStrips>
     const std::uint64_t mac = port.mac;
     const std::uint64_t mac_mask = port.mac_mask;
     const std::uint32_t count = burst.count;
+    const unsigned inner_tpid = port.inner_tpid, service_tpid = port.service_tpid, single_tpid = port.single_tpid;
+    burst.tpids = port.hears_tpids;
+    const auto accepts = [&](unsigned type) {
+        return (ether::tpid_bit(static_cast<std::uint16_t>(type)) & port.outer_tpids) != 0;
+    };
     for (std::uint32_t slot = 0; slot < count; ++slot) {
         rte_mbuf* mbuf = burst.mbuf[slot];
         prefetch_ahead(burst, slot);
@@ -57,8 +74,8 @@ template <bool kStrips>
         const bool stripped = kStrips && is_stripped(*mbuf);
         unsigned header = sizeof(ether::Header) + (stripped ? 0 : kTag);
         if (length < header) [[unlikely]] {
-            const bool runt = length < sizeof(ether::Header) ||
-                              ether::is_tpid(reinterpret_cast<const ether::Header*>(frame)->type.get());
+            const bool runt =
+                length < sizeof(ether::Header) || accepts(reinterpret_cast<const ether::Header*>(frame)->type.get());
             burst.end(slot, runt ? Fate::runt : Fate::unknown_vlan);
             continue;
         }
@@ -71,17 +88,21 @@ template <bool kStrips>
         unsigned type = reinterpret_cast<const ether::Header*>(frame)->type.get();
         std::uint16_t tci = mbuf->vlan_tci;
         if (!stripped) {
-            if (!ether::is_tpid(static_cast<std::uint16_t>(type))) [[unlikely]] {
-                burst.end(slot, Fate::unknown_vlan);
-                continue;
-            }
             const auto& outer = *reinterpret_cast<const ether::Tag*>(frame + sizeof(ether::Header));
+            const unsigned next = outer.type.get();
+            if (type != (next == inner_tpid ? service_tpid : single_tpid)) [[unlikely]] {
+                if (!accepts(type)) {
+                    burst.end(slot, Fate::unknown_vlan);
+                    continue;
+                }
+                burst.tpids = true;
+            }
             tci = outer.tci.get();
-            type = outer.type.get();
+            type = next;
         }
         unsigned inner_vid = 0;
         bool bad = bad_vid(tci) || (kStrips && lost_tags(*mbuf));
-        if (type == ether::kVlan) {
+        if (type == inner_tpid) {
             if (length < header + kTag) [[unlikely]] {
                 burst.end(slot, Fate::runt);
                 continue;
@@ -94,8 +115,15 @@ template <bool kStrips>
         }
         const bool is_ip = type == ether::kIpv4 || type == ether::kIpv6;
         if (bad || (!is_ip && ether::is_tpid(static_cast<std::uint16_t>(type)))) [[unlikely]] {
-            burst.end(slot, Fate::bad_tag);
-            continue;
+            const Fate fate = bad || inner_vid != 0
+                                  ? Fate::bad_tag
+                                  : other_inner_tag(port, frame + header, length - header, type, inner_vid);
+            if (fate != Fate::live) {
+                burst.end(slot, fate);
+                continue;
+            }
+            header += kTag;
+            burst.tpids = true;
         }
         burst.l3[slot] = frame + header;
         burst.left[slot] = static_cast<std::uint16_t>(length - header);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "dataplane/pipeline/gre_encap.hpp"
+#include "dataplane/pipeline/tpids.hpp"
 #include "dataplane/pipeline/worker.hpp"
 #include "lib/net/headers.hpp"
 
@@ -19,6 +20,7 @@ namespace peerlane::dataplane {
 inline void tag_push(Worker& worker, Burst& burst) noexcept {
     const Exit* exits = worker.snapshot->exits.data();
     burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) { push_slot(burst, slot, exits[burst.exit[slot]]); });
+    if (worker.snapshot->hears_tpids) [[unlikely]] { put_heard_tpids(worker, burst); }
 }
 
 inline void send_to_access(Worker& worker, Burst& burst) noexcept {
@@ -37,6 +39,7 @@ inline void send_to_access(Worker& worker, Burst& burst) noexcept {
         if (burst.tunnel[slot] != kNowhere) { return; }
         const Exit& exit = worker.snapshot->exits[burst.exit[slot]];
         push_slot(burst, slot, exit);
+        put_heard_tpid(worker.state, exit, burst.exit[slot], burst.l3[slot] - exit.header_length);
         put_customer(worker.state, burst.mbuf[slot], exit, burst.exit[slot], burst.l3[slot][0] >> 4U);
         burst.out_port[slot] = exit.port;
         burst.fate[slot] = Fate::sent;

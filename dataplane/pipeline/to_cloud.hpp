@@ -13,6 +13,7 @@
 #include "dataplane/pipeline/police.hpp"
 #include "dataplane/pipeline/route.hpp"
 #include "dataplane/pipeline/tag_push.hpp"
+#include "dataplane/pipeline/tpids.hpp"
 #include "dataplane/pipeline/worker.hpp"
 
 namespace peerlane::dataplane {
@@ -23,6 +24,7 @@ void run_to_cloud(Worker& worker, Burst& burst, Observer& observe) {
     observe("parse_link", burst);
     classify(worker, burst);
     keep_owner(worker, burst);
+    if (burst.tpids) [[unlikely]] { hear_tpids(worker, burst); }
     observe("classify", burst);
     parse_ip(worker, burst);
     observe("parse_ip", burst);

@@ -92,7 +92,8 @@ class Compilation {
         info.access = port.role == config::Role::access;
         info.mtu = port.mtu;
         info.tap = !port.tap.empty();
-        info.service_tpid = port.service_tpid;
+        set_tpids(port, info);
+        snapshot_->hears_tpids |= info.hears_tpids;
         const bool live = !options_.device_macs.empty();
         const Mac documented{{2, 0, 0, 0, 0, static_cast<std::uint8_t>(index)}};
         info.mac_address = port.mac.value_or(live ? options_.device_macs[index] : documented);
@@ -331,6 +332,10 @@ class Compilation {
         const auto first = tally::attachment(slot * kLinks, Direction::to_cloud);
         forget_tallies(first, kLinks * kDirections);
         for (unsigned i = 0; i < kLinks * kDirections; ++i) { state_.departed.erase(first + i); }
+        for (unsigned i = slot * kLinks; i < (slot + 1) * kLinks; ++i) {
+            state_.heard_tpids[i] = 0;
+            for (auto& worker : state_.workers) { worker->tpid_mismatches[i] = 0; }
+        }
     }
     void forget_tallies(std::uint32_t first, unsigned count) {
         for (auto& worker : state_.workers) {

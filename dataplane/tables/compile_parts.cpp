@@ -176,6 +176,20 @@ void compile_tunnel(const config::Tunnel& tunnel, const config::Port& port, cons
     if (tunnel.key) { reinterpret_cast<Be32*>(at + sizeof(Gre))->set(raw(*tunnel.key)); }
 }
 
+void set_tpids(const config::Port& port, PortInfo& info) noexcept {
+    const auto sent = [&](std::uint16_t tpid) {
+        info.hears_tpids |= tpid == config::kHeardTpid;
+        return tpid == config::kHeardTpid ? ether::kVlan : tpid;
+    };
+    info.service_tpid = sent(port.service_tpid);
+    info.single_tpid = sent(port.single_tpid);
+    info.inner_tpid = port.inner_tpid;
+    info.outer_tpids = ether::kUsualTpids | ether::tpid_bit(info.service_tpid) | ether::tpid_bit(info.single_tpid);
+    info.inner_tpids = ether::tpid_bit(ether::kVlan) | ether::tpid_bit(info.inner_tpid);
+    for (const auto tpid : port.accept_tpids) { info.outer_tpids |= ether::tpid_bit(tpid); }
+    for (const auto tpid : port.accept_inner_tpids) { info.inner_tpids |= ether::tpid_bit(tpid); }
+}
+
 void compile_link_header(const config::Circuit& circuit, const config::Peering& peering, const config::Port& port,
                          const PortInfo& port_info, Exit& exit) {
     const bool two = circuit.service_vlan.has_value();
@@ -185,11 +199,12 @@ void compile_link_header(const config::Circuit& circuit, const config::Peering& 
     auto& link = *reinterpret_cast<ether::Header*>(at);
     put_mac(link.destination, peering.customer_mac.value_or(Mac{}));
     put_mac(link.source, port_info.mac_address);
-    link.type.set(two ? port.service_tpid : ether::kVlan);
+    link.type.set(two ? port_info.service_tpid : port_info.single_tpid);
+    exit.hears_tpid = (two ? port.service_tpid : port.single_tpid) == config::kHeardTpid;
     auto* tag = reinterpret_cast<ether::Tag*>(at + sizeof(ether::Header));
     if (two) {
         tag->tci.set(*circuit.service_vlan);
-        tag->type.set(ether::kVlan);
+        tag->type.set(port_info.inner_tpid);
         ++tag;
     }
     tag->tci.set(peering.vlan);

@@ -21,6 +21,9 @@ void compile_tunnel(const config::Tunnel& tunnel, const config::Port& port, cons
 void put_delivery_header(std::uint8_t* at, const IpAddress& local, const IpAddress& remote, std::uint8_t protocol);
 
 /// The link header of `exit`, with PCP 0 (IEEE 802.1Q §9.6).
+/// What an access port sends and accepts in its tags.
+void set_tpids(const config::Port& port, PortInfo& info) noexcept;
+
 void compile_link_header(const config::Circuit& circuit, const config::Peering& peering, const config::Port& port,
                          const PortInfo& port_info, Exit& exit);
 

@@ -89,8 +89,8 @@ struct alignas(64) Exit {
     std::uint8_t header_length = 0;  // 18 or 22
     bool has_mac = false;            // the header's; else `neighbours` say it
     bool own_bucket = false;
-    std::uint8_t shortest = 0;  // as Attachment::shortest
-    std::uint8_t unused = 0;
+    std::uint8_t shortest = 0;              // as Attachment::shortest
+    bool hears_tpid = false;                // the outer or only tag's TPID is in State::heard_tpids
     std::array<std::uint8_t, 22> header{};  // Ethernet and tags, right-aligned; its last two octets are the EtherType
     meter::BucketRate rate{};
     std::uint32_t bucket = 0;  // the circuit's to_customer bucket and drop cell
@@ -190,7 +190,12 @@ struct PortInfo {
     std::uint64_t mac_mask = 0;  // 0: any destination is ours (replay without mac:)
     Mac mac_address;             // what is sent from
     std::uint16_t mtu = 0;
-    std::uint16_t service_tpid = 0;  // access: of the outer one of two tags
+    // Access. Of what is sent; where that is heard, what is sent before anything is.
+    std::uint16_t service_tpid = 0;  // of the outer one of two tags
+    std::uint16_t single_tpid = 0;   // of an only tag
+    std::uint16_t inner_tpid = 0;
+    std::uint8_t outer_tpids = 0, inner_tpids = 0;  // accepted, sets of ether::tpid_bit
+    bool hears_tpids = false;                       // some of what is sent has the TPID heard last
     Mac gateway_mac;
     bool has_gateway_mac = false;
     meter::BucketRate neighbour_rate{};  // core: as Snapshot::neighbour_rate, for all that are next to it
@@ -266,7 +271,8 @@ struct Snapshot {
     std::vector<std::pair<std::uint32_t, Ip6>> next_hops;  // whom the edge sends to, by local_cell; sorted
     std::vector<NeighbourPlan> neighbours;                 // in configuration order
     unsigned workers = 1;
-    bool pads = false;  // some circuit counts the padding of short frames (Attachment::shortest)
+    bool pads = false;         // some circuit counts the padding of short frames (Attachment::shortest)
+    bool hears_tpids = false;  // PortInfo::hears_tpids of any
 
     // Parts shared with the snapshots before and after: one VRF's routes each, and what they were built from.
     struct Vrf {

@@ -110,6 +110,9 @@ struct WorkerState {
     ReservedArray<CircuitDrops> circuit_drops{kMaxCircuits * 4};
     ReservedArray<meter::Credit> circuit_credits{kMaxCircuits * 4};
     ReservedArray<meter::Credit> peering_credits{kMaxPeerings * 4};
+    // Frames whose TPIDs are not those that are sent back: by attachment, and all.
+    ReservedArray<std::uint64_t> tpid_mismatches{kMaxPeerings * kLinks};
+    std::uint64_t all_tpid_mismatches = 0;
 };
 
 struct State {
@@ -128,6 +131,9 @@ struct State {
     Slots core_neighbours{kMaxCoreNeighbours};
     ReservedArray<std::uint64_t> neighbours{neighbour::kFirstCore + kMaxCoreNeighbours};  // namespace neighbour
     ReservedArray<std::uint8_t> links_alive{kMaxPeerings * kLinks};  // by attachment; control writes, workers read
+    // By attachment: the TPIDs of the last frame for which somebody asked, 0: none yet. Inner << 16 | outer or only
+    // one. Whichever worker hears another one writes it, which is as rare as a customer's router changes it.
+    ReservedArray<std::uint32_t> heard_tpids{kMaxPeerings * kLinks};
     ReservedArray<meter::SharedBucket> circuit_buckets{kMaxCircuits * 4};  // circuit_cell
     ReservedArray<meter::SharedBucket> peering_buckets{kMaxPeerings * 4};  // peering slot * 4 + link * 2 + direction
     ReservedArray<meter::SharedBucket> icmp_buckets{kMaxPeerings};

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
 
 namespace peerlane {
 
@@ -60,9 +61,21 @@ inline constexpr std::uint16_t kSvlan = 0x88a8;  // 802.1ad S-TAG
 inline constexpr std::uint16_t kQinq = 0x9100;   // the pre-standard S-TAG
 inline constexpr std::uint16_t kIpv6 = 0x86dd;
 
+/// The TPIDs that every access port accepts in an outer tag.
 constexpr bool is_tpid(std::uint16_t type) noexcept {
     return type == kVlan || type == kSvlan || type == kQinq;
 }
+
+/// Every TPID that a port may be configured for; the place in the list is the bit in a set of TPIDs.
+inline constexpr std::uint16_t kTpids[] = {kVlan, kSvlan, kQinq, 0x9200, 0x9300};
+/// The set with this TPID alone; 0 if it is none.
+constexpr std::uint8_t tpid_bit(std::uint16_t type) noexcept {
+    for (unsigned i = 0; i < std::size(kTpids); ++i) {
+        if (type == kTpids[i]) { return static_cast<std::uint8_t>(1U << i); }
+    }
+    return 0;
+}
+inline constexpr std::uint8_t kUsualTpids = tpid_bit(kVlan) | tpid_bit(kSvlan) | tpid_bit(kQinq);
 
 /// Ethernet II, 14 octets.
 struct Header {

@@ -50,7 +50,6 @@ struct {
 enum {
     kEthernet = 14,
     kTag = 4,
-    kTpidQinq = 0x9100,
     kVidMask = 0x0fff,
     // From the start of the frame:
     kArpTypes = kEthernet,        // hardware and protocol type, their lengths: six octets (RFC 826)
@@ -73,17 +72,21 @@ enum {
 #define WORD32(frame, at) (*(const __u32*)((frame) + (at)))
 #define WORD64(frame, at) (*(const __u64*)((frame) + (at)))
 
-ALWAYS int is_tpid(__u16 type) {
-    return type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD) || type == bpf_htons(kTpidQinq);
+ALWAYS __u32 tpid_bit(__u16 type) {
+    if (type == bpf_htons(ETH_P_8021Q)) { return STEER_TPID_8100; }
+    if (type == bpf_htons(ETH_P_8021AD)) { return STEER_TPID_88A8; }
+    if (type == bpf_htons(0x9100)) { return STEER_TPID_9100; }
+    if (type == bpf_htons(0x9200)) { return STEER_TPID_9200; }
+    return type == bpf_htons(0x9300) ? STEER_TPID_9300 : 0;
 }
 
-/// Two tags are a peering's only if the inner one is a C-TAG with a VID: an inner VID 0 is not a frame with one tag.
-ALWAYS enum steer_verdict access(const __u8* frame, const __u8* end) {
+/// Two tags are a peering's only if the inner one has a VID: an inner VID 0 is not a frame with one tag.
+ALWAYS enum steer_verdict access(const __u8* frame, const __u8* end, __u32 outer_tpids, __u32 inner_tpids) {
     if (frame + kEthernet > end) { return STEER_TRUNCATED; }
-    if (!is_tpid(WORD16(frame, 12))) { return STEER_UNTAGGED; }
+    if (!(tpid_bit(WORD16(frame, 12)) & outer_tpids)) { return STEER_UNTAGGED; }
     if (frame + kEthernet + kTag > end) { return STEER_TRUNCATED; }
     struct steer_vlan key = {.outer = bpf_ntohs(WORD16(frame, 14)) & kVidMask, .inner = 0};
-    if (WORD16(frame, 16) == bpf_htons(ETH_P_8021Q)) {
+    if (tpid_bit(WORD16(frame, 16)) & inner_tpids) {
         if (frame + kEthernet + 2 * kTag > end) { return STEER_TRUNCATED; }
         key.inner = bpf_ntohs(WORD16(frame, 18)) & kVidMask;
         if (key.inner == 0) { return STEER_UNKNOWN_VLAN; }
@@ -142,7 +145,7 @@ ALWAYS enum steer_verdict core(const __u8* frame, const __u8* end) {
         }
         return is_mine4(WORD32(frame, kArpTarget)) ? STEER_TO_ARP : STEER_OTHER_ADDRESS;
     }
-    return is_tpid(type) ? STEER_TAGGED : STEER_OTHER_PROTOCOL;
+    return tpid_bit(type) & (STEER_TPID_8100 | STEER_TPID_88A8 | STEER_TPID_9100) ? STEER_TAGGED : STEER_OTHER_PROTOCOL;
 }
 
 SEC("xdp")
@@ -153,7 +156,7 @@ int peerlane_steer(struct xdp_md* context) {
     const struct steer_settings* setting = bpf_map_lookup_elem(&settings, &zero);
     __u32 verdict = STEER_NOT_READY;
     if (setting && setting->role == STEER_ROLE_ACCESS) {
-        verdict = access(frame, end);
+        verdict = access(frame, end, setting->outer_tpids, setting->inner_tpids);
     } else if (setting && setting->role == STEER_ROLE_CORE) {
         verdict = core(frame, end);
     }

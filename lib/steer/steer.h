@@ -31,8 +31,19 @@ enum steer_role {
     STEER_ROLE_CORE = 2,
 };
 
+/// TPIDs, as bits of a set; in the order of peerlane::ether::kTpids.
+enum steer_tpid {
+    STEER_TPID_8100 = 1,
+    STEER_TPID_88A8 = 2,
+    STEER_TPID_9100 = 4,
+    STEER_TPID_9200 = 8,
+    STEER_TPID_9300 = 16,
+};
+
 struct steer_settings {
-    __u32 role;  // steer_role
+    __u32 role;         // steer_role
+    __u16 outer_tpids;  // access: of an outer or only tag, steer_tpid
+    __u16 inner_tpids;
 };
 
 /// Where a frame went, and why. The first STEER_PASSED say that it went to the edge; the others, to the kernel.
@@ -61,7 +72,7 @@ enum steer_verdict {
 STEER_ASSERT(sizeof(struct steer_vlan) == 4 && __builtin_offsetof(struct steer_vlan, inner) == 2,
              "no padding in a key");
 STEER_ASSERT(sizeof(struct steer_address) == 16, "no padding in a key");
-STEER_ASSERT(sizeof(struct steer_settings) == 4, "no padding in a value");
+STEER_ASSERT(sizeof(struct steer_settings) == 8, "no padding in a value");
 STEER_ASSERT(STEER_VERDICTS == 12, "names in steering.cpp, docs/counters.md");
 #undef STEER_ASSERT
 

@@ -157,9 +157,12 @@ void Steering::attach_by_link() {
     if (!link_) { failed("the XDP program cannot be linked to " + interface_); }
 }
 
-void Steering::settle(steer_role role) {
+static_assert(ether::tpid_bit(0x8100) == STEER_TPID_8100 && ether::tpid_bit(0x88a8) == STEER_TPID_88A8 &&
+              ether::tpid_bit(0x9100) == STEER_TPID_9100 && ether::tpid_bit(0x9200) == STEER_TPID_9200 &&
+              ether::tpid_bit(0x9300) == STEER_TPID_9300);
+
+void Steering::settle(const steer_settings& settings) {
     const __u32 first = 0;
-    const steer_settings settings{role};
     if (bpf_map_update_elem(settings_.number(), &first, &settings, BPF_ANY) != 0) { failed("the settings of XDP"); }
 }
 

@@ -58,8 +58,8 @@ class Steering {
     /// for it. Until settle() everything passes to the kernel. Throws SteeringError.
     Steering(const std::string& interface, std::span<const int> sockets);
 
-    /// From now on frames are judged as those of an access or a core port.
-    void settle(steer_role role);
+    /// From now on frames are judged as those of an access port with these TPIDs, or of a core port.
+    void settle(const steer_settings& settings);
     /// Receives every group's frames, and with `promiscuous` every unicast address's, for as long as this lives.
     void receive(bool promiscuous);
 

@@ -7,7 +7,7 @@ CUSTOMER_MAC, GATEWAY_MAC = "02:00:00:00:01:01", "02:00:00:00:00:fe"
 LOCAL, REMOTE = "192.0.2.1", "198.51.100.7"
 C_VID = 10
 FLOWS = 64  # of each customer
-QINQ, VLAN, IPV4, UDP, GRE = 0x88A8, 0x8100, 0x0800, 17, 47
+VLAN, IPV4, UDP, GRE = 0x8100, 0x0800, 17, 47
 SMALLEST = 28  # octets of an IPv4 packet with UDP header
 
 
@@ -62,7 +62,7 @@ def inner(source, destination, flow, size):
 
 def to_cloud(customer, flow, size):
     """A customer's frame to the access port."""
-    tags = struct.pack("!HHHHH", QINQ, service_vlan(customer), VLAN, C_VID, IPV4)
+    tags = struct.pack("!HHHHH", VLAN, service_vlan(customer), VLAN, C_VID, IPV4)
     host = flow % 250 + 1
     return mac(ACCESS_MAC) + mac(CUSTOMER_MAC) + tags + inner(f"10.0.0.{host}", f"10.100.1.{host}", flow, size)
 

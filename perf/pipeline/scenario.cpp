@@ -68,7 +68,7 @@ FloorSpec make_spec(unsigned circuits, std::optional<EspSuite> suite) {
     spec.core_mtu = 9000;
     spec.access_port = 0;
     spec.core_port = 1;
-    spec.service_tpid = 0x88a8;
+    spec.service_tpid = 0x8100;
     spec.local = address("192.0.2.1");
     spec.subnet = prefix("172.16.0.0/30");
     spec.edge = address("172.16.0.2");

@@ -6,7 +6,7 @@ import threading
 
 logging.getLogger("scapy").setLevel(logging.ERROR)
 from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6NDOptDstLLAddr, IPv6  # noqa: E402
-from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether  # noqa: E402
+from scapy.layers.l2 import ARP, Dot1Q, Ether  # noqa: E402
 
 from edge import PATIENCE  # noqa: E402
 from links import Wire  # noqa: E402
@@ -14,8 +14,7 @@ from links import Wire  # noqa: E402
 
 def tagged(tags):
     """The tags as layers: (S-VID, C-VID), (VID,) or none."""
-    layers = [Dot1AD(vlan=tags[0]), Dot1Q(vlan=tags[1])] if len(tags) == 2 else [Dot1Q(vlan=vid) for vid in tags]
-    return layers
+    return [Dot1Q(vlan=vid) for vid in tags]
 
 
 def frame(source, destination, tags, *layers):
@@ -27,7 +26,7 @@ def frame(source, destination, tags, *layers):
 
 def tags_of(packet):
     tags, layer = [], packet.payload
-    while isinstance(layer, (Dot1Q, Dot1AD)):
+    while isinstance(layer, Dot1Q):
         tags.append(layer.vlan)
         layer = layer.payload
     return tuple(tags)

@@ -87,7 +87,7 @@ class Customer(Station):
         if self.alive[link] and frame[ARP].op == 1 and frame[ARP].pdst == ADDRESS[link]:
             answer = ARP(op=2, hwsrc=ROUTERS[link], psrc=ADDRESS[link], hwdst=frame[ARP].hwsrc, pdst=frame[ARP].psrc)
             tags = Dot1Q(vlan=100, type=0x8100) / Dot1Q(vlan=10)
-            whole = bytes(Ether(dst=frame.src, src=ROUTERS[link], type=0x88A8) / tags / answer)
+            whole = bytes(Ether(dst=frame.src, src=ROUTERS[link], type=0x8100) / tags / answer)
             with contextlib.suppress(OSError):  # the cable may be gone by now
                 self.wire.socket.sendto(whole, (link, 0))
 

@@ -4,7 +4,7 @@ import logging
 
 logging.getLogger("scapy").setLevel(logging.ERROR)
 from scapy.layers.inet import IP, UDP  # noqa: E402
-from scapy.layers.l2 import GRE, Dot1AD, Dot1Q, Ether  # noqa: E402
+from scapy.layers.l2 import GRE, Dot1Q, Ether  # noqa: E402
 
 FLOWS = 16
 
@@ -17,7 +17,7 @@ def inner(source, destination, number, size):
 
 
 def from_customer(service_vlan, number, size=100, source="10.0.0.5", destination="10.100.0.9"):
-    return bytes(Ether(dst="02:00:00:00:00:a0", src="02:00:00:00:01:01") / Dot1AD(vlan=service_vlan) / Dot1Q(vlan=10) /
+    return bytes(Ether(dst="02:00:00:00:00:a0", src="02:00:00:00:01:01") / Dot1Q(vlan=service_vlan) / Dot1Q(vlan=10) /
                  inner(source, destination, number, size))
 
 
@@ -48,7 +48,7 @@ def to_access(frame, expected_size=100):
     packet = Ether(frame)
     assert packet.dst == "02:00:00:00:01:01" and packet.src == "02:00:00:00:00:a0", packet.summary()
     outer, tagged = packet[1], packet[2]
-    assert packet.type == 0x88A8 and tagged.vlan == 10, packet.summary()
+    assert packet.type == 0x8100 and tagged.vlan == 10, packet.summary()
     carried = packet[IP]
     assert len(carried) == expected_size and carried.ttl == 63, carried.summary()
     assert (carried.src, carried.dst) == ("10.100.0.9", "10.0.0.5")

@@ -208,7 +208,7 @@ unsigned Packet::ether_type_of(std::size_t at) const {
             return 0x86dd;
         case Kind::tag:
             if (layer.tpid != 0) { return layer.tpid; }
-            return at + 1 < layers_.size() && layers_[at + 1].kind == Kind::tag ? 0x88a8 : 0x8100;
+            return 0x8100;
         default:
             return layer.x;
     }

@@ -23,7 +23,7 @@ Octets address(std::string_view text);
 class Packet {
   public:
     Packet& ether(std::string_view destination = "02:00:00:00:00:00", std::string_view source = "02:00:00:00:01:01");
-    /// TPID 0: 0x88a8 where another tag follows, 0x8100 otherwise.
+    /// TPID 0: 0x8100.
     Packet& tag(unsigned vid, unsigned tpid = 0, unsigned priority = 0);
     Packet& ip4(std::string_view source, std::string_view destination);
     Packet& ip6(std::string_view source, std::string_view destination);

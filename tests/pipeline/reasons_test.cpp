@@ -9,7 +9,8 @@ namespace reasons_test {
 
 /// What only several workers can bring about (tests/unit/handover_test.cpp has their cases), or a worker and control
 /// (tests/unit/local_limits_test.cpp).
-const std::set<Fate> kAmongWorkers{Fate::no_lane, Fate::handover_full, Fate::punt_limited, Fate::punt_full};
+const std::set<Fate> kAmongWorkers{Fate::no_lane, Fate::handover_full, Fate::punt_limited, Fate::punt_full,
+                                   Fate::tags_reassigned};
 
 /// One frame that ends for each reason; the fixture's switches where a frame alone cannot bring it about.
 struct Cause {

@@ -88,7 +88,7 @@ def counter_differences(predicted, document):
         found.append("drops: expected %d in all, got %d" % (dropped, sum(document["drops"].values())))
     named = [("circuits", predicted.circuits, ("customer", "circuit", "link", "direction"), CIRCUIT_COUNTS),
              ("peerings", predicted.peerings, ("customer", "circuit", "peering", "link", "direction"),
-              CIRCUIT_COUNTS[:2]),
+              (*CIRCUIT_COUNTS[:2], "tpid_mismatches")),
              ("tunnels", predicted.tunnels, ("local", "remote", "key", "link", "direction"), CIRCUIT_COUNTS[:2])]
     for kind, want, identity, keys in named:
         found += row_differences(kind, want, {tuple(row[key] for key in identity): row for row in document[kind]}, keys)

@@ -46,7 +46,11 @@ class Port:
     address: bytes = None
     address6: bytes = None
     gateway_mac: bytes = None
-    service_tpid: int = 0x88A8
+    service_tpid: object = 0x8100  # or "auto"
+    single_tpid: object = 0x8100
+    inner_tpid: int = 0x8100
+    outer_tpids: frozenset = frozenset(wire.TPIDS)
+    inner_tpids: frozenset = frozenset({0x8100})
 
 
 @dataclass
@@ -165,7 +169,14 @@ class Edge:
         own = wire.mac(entry["mac"]) if "mac" in entry else bytes([2, 0, 0, 0, 0, number])
         gateway = wire.mac(entry["gateway_mac"]) if "gateway_mac" in entry else None
         return Port(name, entry["role"], entry["mtu"], own, "mac" in entry, address("address"), address("address6"),
-                    gateway, entry.get("service_tpid", 0x88A8))
+                    gateway, *Edge.tpids(entry))
+
+    @staticmethod
+    def tpids(entry):
+        """What is sent outside, alone, inside; what is accepted outside or alone, inside."""
+        sent = [entry.get(key, 0x8100) for key in ("service_tpid", "single_tpid", "inner_tpid")]
+        outer = {*wire.TPIDS, *sent[:2], *entry.get("accept_tpids", [])} - {"auto"}
+        return (*sent, frozenset(outer), frozenset({0x8100, sent[2], *entry.get("accept_inner_tpids", [])}))
 
     def circuit(self, customer, entry):
         rate = bits_per_second(entry["bandwidth"])

@@ -43,7 +43,7 @@ class EspCase(compare.ReplayCase):
     def access_frame(self, tunnel, raw):
         """The customer's frame around `raw`."""
         link = tunnel.peering.first_link()
-        tags = [(0x88A8, tunnel.peering.circuit.service_vlan), (0x8100, tunnel.peering.vlan)]
+        tags = [(0x8100, tunnel.peering.circuit.service_vlan), (0x8100, tunnel.peering.vlan)]
         return wire.ethernet(link.port.mac, link.customer_mac, tags, wire.ETH_IPV4 if raw[0] >> 4 == 4 else
                              wire.ETH_IPV6, raw)
 

@@ -41,6 +41,7 @@ class Predictor:
         self.peerings = defaultdict(Counter)  # (customer, circuit, type, link, direction)
         self.tunnels = defaultdict(Counter)  # (local, remote, key, link, direction)
         self.tunnel_locals = {tunnel.local for tunnel in edge.tunnels.values()} | self.ipsec.locals
+        self.heard = {}  # by link: the TPID of the outer or only tag of its last frame
         self.buckets = {}
         self.error_buckets = {}
         self.reply_buckets = {}
@@ -71,7 +72,7 @@ class Predictor:
 
     def to_cloud(self, arrival, frame):
         port = arrival.port
-        ethertype, body, tags = parse_link(frame)
+        ethertype, body, tags = parse_link(frame, port)
         if not tags:
             raise Drop("untagged")
         vids = [tci & 0xFFF for _, tci in tags]
@@ -86,6 +87,7 @@ class Predictor:
         if arrival.link is None:
             raise Drop("unknown_vlan")
         arrival.peering = arrival.link.peering
+        self.hear(arrival.link, [tpid for tpid, _ in tags])
         if ethertype == wire.ETH_ARP:
             punt_arp(body)
         packet = arrival.packet = parse_ip(ethertype, body, port)
@@ -99,6 +101,20 @@ class Predictor:
         self.guard_martians(arrival)
         self.deliver_locally(arrival)
         self.forward(arrival)
+
+    def hear(self, link, tpids):
+        """A frame with other TPIDs than are sent on its link is counted; `auto` sends back what was heard."""
+        self.heard[link] = tpids[0]
+        if tpids != self.tpids(link):
+            peering = link.peering
+            name = (peering.circuit.customer, peering.circuit.name, peering.type, link.name, "to_cloud")
+            self.peerings[name]["tpid_mismatches"] += 1
+
+    def tpids(self, link):
+        port = link.port
+        two = link.peering.circuit.service_vlan is not None
+        outer = port.service_tpid if two else port.single_tpid
+        return [self.heard.get(link, 0x8100) if outer == "auto" else outer] + [port.inner_tpid] * two
 
     @staticmethod
     def guard_source(arrival):
@@ -273,13 +289,11 @@ class Predictor:
             tags = self.tags(target, pcps)
         self.transmit(arrival, target.port, wire.ethernet(neighbour, target.port.mac, tags, ethertype, frame))
 
-    @staticmethod
-    def tags(link, pcps):
+    def tags(self, link, pcps):
         circuit, vlan = link.peering.circuit, link.peering.vlan
-        tags = [(0x8100, pcps[-1] << 13 | vlan)]
-        if circuit.service_vlan is not None:
-            tags.insert(0, (link.port.service_tpid, pcps[0] << 13 | circuit.service_vlan))
-        return tags
+        vids = [vlan] if circuit.service_vlan is None else [circuit.service_vlan, vlan]
+        pcps = [pcps[0], pcps[-1]][-len(vids):] if len(pcps) > 1 else pcps * len(vids)
+        return [(tpid, pcp << 13 | vid) for tpid, pcp, vid in zip(self.tpids(link), pcps, vids)]
 
     def transmit(self, arrival, port, frame):
         self.outputs[port.name].append((arrival.now, frame))

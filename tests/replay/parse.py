@@ -20,13 +20,13 @@ class Punt(Exception):
     """The packet goes to local delivery."""
 
 
-def parse_link(frame):
+def parse_link(frame, port):
     if len(frame) < 14:
         raise Drop("runt")
     tags, at = [], 12
     ethertype = struct.unpack_from("!H", frame, at)[0]
-    while ethertype in wire.TPIDS:
-        if len(tags) == 2 or (tags and ethertype != 0x8100):
+    while ethertype in (wire.TPIDS if tags else port.outer_tpids):
+        if len(tags) == 2 or (tags and ethertype not in port.inner_tpids):
             raise Drop("tags")
         if len(frame) < at + 6:
             raise Drop("runt")

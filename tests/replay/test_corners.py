@@ -179,6 +179,24 @@ class Corners(compare.ReplayCase):
             got = tuple(sum(now == when for now, _ in outputs[port]) for port in ("access0", "core0", "access1"))
             self.assertEqual((predicted.fates[number][0], got), (fate, out), "case %d: %s" % (number, named[1].hex()))
 
+    def test_tpids(self):
+        """What is accepted, sent, sent back and counted with every setting of them."""
+        with open(self.config, encoding="utf-8") as file:
+            text = file.read()
+        more = ", service_tpid: auto, single_tpid: 0x88a8, accept_tpids: [0x9200], accept_inner_tpids: [0x88a8] }"
+        text = text.replace("mtu: 1600 }", "mtu: 1600" + more)
+        text = text.replace("service_tpid: 0x9100 }", "service_tpid: 0x9300, inner_tpid: 0x9100 }")
+        with open(self.config, "w", encoding="utf-8") as file:
+            file.write(text)
+        up, turned = self.plain("10.0.0.9", "10.100.0.1", 100), self.plain("10.0.0.9", "10.0.0.10", 60)
+        for link in (self.primary, self.secondary, self.single):
+            for outer in (0x8100, 0x88A8, 0x9100, 0x9200, 0x9300):
+                for inner in (0x8100, 0x88A8, 0x9100) if link is not self.single else (None,):
+                    tpids = [outer] + [inner] * (inner is not None)
+                    self.add(self.traffic.access_frame(link, up, tpids=tpids))
+                    self.add(self.traffic.access_frame(link, turned, tpids=tpids))
+        self.run_all()
+
     def test_replies_copy_priority(self):
         edge4, near4 = wire.packed("172.16.0.2"), wire.packed("172.16.0.1")
         ping = packets.ip(near4, edge4, *packets.echo_request(near4, edge4, 5, b"abc"))
@@ -186,7 +204,7 @@ class Corners(compare.ReplayCase):
                               0x0800, ping)
         self.add(("access0", frame))
         _, outputs, _ = self.run_all()
-        self.assertEqual(outputs["access0"][0][1][12:22].hex(), "88a8a0648100a00a0800")
+        self.assertEqual(outputs["access0"][0][1][12:22].hex(), "8100a0648100a00a0800")
 
     @staticmethod
     def sums_to(raw, at, want):

@@ -27,7 +27,8 @@ TEST(ConfigTable, EveryFieldIsStored) {
   replies_per_second: 8
   tcp_rtt: 0.03 s
 ports:
-  a0: { role: access, device: "0000:01:00.0", mtu: 1600, mac: 02:00:00:00:00:0A, service_tpid: 0x9100 }
+  a0: { role: access, device: "0000:01:00.0", mtu: 1600, mac: 02:00:00:00:00:0A, service_tpid: 0x9100, single_tpid: auto,
+        inner_tpid: 0x88a8, accept_tpids: [0x9200, 0x9300], accept_inner_tpids: [0x9100] }
   a1: { role: access }
   c0:
     role: core
@@ -81,6 +82,10 @@ customers:
     EXPECT_EQ(access.mtu, 1600);
     EXPECT_EQ(access.mac, parse_mac("02:00:00:00:00:0a"));
     EXPECT_EQ(access.service_tpid, 0x9100);
+    EXPECT_EQ(access.single_tpid, kHeardTpid);
+    EXPECT_EQ(access.inner_tpid, 0x88a8);
+    EXPECT_EQ(access.accept_tpids, (std::vector<std::uint16_t>{0x9200, 0x9300}));
+    EXPECT_EQ(access.accept_inner_tpids, std::vector<std::uint16_t>{0x9100});
     EXPECT_EQ(access.place.line, 12U);
     const Port& core = loaded.model.ports[2];
     EXPECT_EQ(core.role, Role::core);
@@ -104,7 +109,7 @@ customers:
     EXPECT_EQ(circuit.bandwidth, BitsPerSecond{1'500'000'000});
     EXPECT_EQ(circuit.burst, Bytes{9'000'000});
     EXPECT_EQ(circuit.accounting, Accounting::wire);
-    EXPECT_EQ(circuit.place.line, 25U);
+    EXPECT_EQ(circuit.place.line, 26U);
     EXPECT_EQ(circuit.place.column, 9U);
 
     ASSERT_EQ(circuit.peerings.size(), 1U);
@@ -175,6 +180,8 @@ TEST(ConfigTable, DefaultsAreTheModels) {
         EXPECT_EQ(got.tcp_rtt_ms, model.tcp_rtt_ms);
         EXPECT_EQ(loaded.model.ports[0].mtu, Port{}.mtu);
         EXPECT_EQ(loaded.model.ports[0].service_tpid, Port{}.service_tpid);
+        EXPECT_EQ(loaded.model.ports[0].single_tpid, Port{}.single_tpid);
+        EXPECT_EQ(loaded.model.ports[0].inner_tpid, Port{}.inner_tpid);
     }
     const Loaded loaded = load_text(kRight, "f.yaml");
     const Circuit& circuit = loaded.model.customers[0].circuits[0];

@@ -310,14 +310,18 @@ TEST_F(Workers, ATagIsPutBackAsItWas) {
     start(1);
     auto* packet = rte_pktmbuf_alloc(pool);
     ASSERT_NE(packet, nullptr);
-    const auto put_back = [&](std::vector<std::uint8_t> octets, std::uint16_t tpid) {
+    PortInfo port;
+    port.inner_tpids = ether::tpid_bit(0x8100) | ether::tpid_bit(0x88a8);
+    const auto put_back = [&](std::vector<std::uint8_t> octets, std::uint16_t service, std::uint16_t single) {
+        port.service_tpid = service;
+        port.single_tpid = single;
         rte_pktmbuf_reset(packet);
         packet->vlan_tci = static_cast<std::uint16_t>(octets[14] << 8U | octets[15]);
         octets.erase(octets.begin() + 12, octets.begin() + 16);
         std::memcpy(rte_pktmbuf_append(packet, static_cast<std::uint16_t>(octets.size())), octets.data(),
                     octets.size());
         packet->ol_flags = kStripped;
-        EXPECT_TRUE(put_back_tag(*packet, tpid));
+        EXPECT_TRUE(put_back_tag(*packet, port));
         EXPECT_EQ(packet->ol_flags, 0U);
         EXPECT_EQ(packet->data_len, packet->pkt_len);
         const auto* start = rte_pktmbuf_mtod(packet, const std::uint8_t*);
@@ -325,16 +329,18 @@ TEST_F(Workers, ATagIsPutBackAsItWas) {
     };
     auto two = frame();
     two[14] = 0xe0;  // its priority
-    EXPECT_EQ(put_back(two, 0x88a8), two);
+    EXPECT_EQ(put_back(two, 0x88a8, 0x9100), two);
     two[12] = 0x91, two[13] = 0;
-    EXPECT_EQ(put_back(two, 0x9100), two);
+    EXPECT_EQ(put_back(two, 0x9100, 0x8100), two);
+    two[16] = 0x88, two[17] = 0xa8;
+    EXPECT_EQ(put_back(two, 0x9100, 0x8100), two) << "another inner TPID that is accepted";
     auto one = frame();
     one.erase(one.begin() + 12, one.begin() + 16);
-    EXPECT_EQ(put_back(one, 0x88a8), one) << "a single tag is 0x8100";
+    EXPECT_EQ(put_back(one, 0x88a8, 0x8100), one) << "a single tag";
     ASSERT_NE(rte_pktmbuf_prepend(packet, rte_pktmbuf_headroom(packet)), nullptr);
-    EXPECT_FALSE(put_back_tag(*packet, 0x88a8)) << "no room";
+    EXPECT_FALSE(put_back_tag(*packet, port)) << "no room";
     packet->data_len = 13;
-    EXPECT_FALSE(put_back_tag(*packet, 0x88a8)) << "no frame";
+    EXPECT_FALSE(put_back_tag(*packet, port)) << "no frame";
     rte_pktmbuf_free(packet);
 }
 

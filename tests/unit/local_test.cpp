@@ -135,6 +135,36 @@ TEST_F(Local, NobodyAnswers) {
     expect_done();
 }
 
+/// What control makes is on its way to a worker while a reload gives the tags to somebody else, or to nobody.
+TEST_F(Local, FramesOfItsOwnLeaveOnlyWithTheTagsOfTheSamePeering) {
+    start();
+    const auto renamed = [](const std::string& from, const std::string& to) {
+        auto text = edge_text();
+        for (auto at = text.find(from); at != std::string::npos; at = text.find(from)) {
+            text.replace(at, from.size(), to);
+        }
+        return text;
+    };
+    settle_all();
+    EXPECT_EQ(take(kAccess).neighbours.size(), 4U) << "two customers are asked for, two families each";
+    serve(kSecond);
+    publish(renamed("contoso", "wingtip"));
+    poll();
+    EXPECT_EQ(drops(Fate::tags_reassigned), 2U) << "contoso's questions are not wingtip's";
+    EXPECT_EQ(take(kAccess).neighbours.size(), 2U) << "fabrikam's";
+    const auto originated = sum(kAccess, &PortCounters::originated);
+    feed(kAccess, from_router(arp(true, kRouterMac, "172.16.0.1", "172.16.0.2")));
+    poll();
+    serve();
+    publish(renamed("vlan: 10\n", "vlan: 12\n"));
+    poll();
+    EXPECT_GT(sum(kAccess, &PortCounters::originated), originated);
+    EXPECT_EQ(drops(Fate::tags_reassigned), 5U) << "an answer and two questions whose tags are nobody's";
+    EXPECT_TRUE(take(kAccess).neighbours.empty());
+    settle_all();
+    expect_done();
+}
+
 TEST_F(Local, EachFamilyAndEachCustomerWaitsForItsOwn) {
     start();
     feed(kCore, clear_down(1));

@@ -60,7 +60,7 @@ inline std::string text(const Customer& one) {
 /// A place on a wire: a port, and the tags there (TPID and TCI).
 struct Place {
     std::uint8_t port = kA0;
-    std::vector<std::array<std::uint16_t, 2>> tags{{0x88a8, 100}, {0x8100, 10}};
+    std::vector<std::array<std::uint16_t, 2>> tags{{0x8100, 100}, {0x8100, 10}};
 };
 inline const Place kCore{kC0, {}};
 

@@ -10,7 +10,7 @@ namespace {
 using Kind = NdMessage::Kind;
 
 const Place kContoso;
-const Place kFabrikam{kA0, {{0x88a8, 200}, {0x8100, 10}}};
+const Place kFabrikam{kA0, {{0x8100, 200}, {0x8100, 10}}};
 const Place kNorthwind{kA0, {{0x8100, 30}}};
 constexpr Ip6 kAllNodes{0xff02'0000'0000'0000, 1};
 
@@ -54,14 +54,14 @@ TEST_F(Claims, QuestionsForTheEdgeAreAnsweredWithTheirPriorities) {
     place.tags[0][1] = 5U << 13U | 100U;
     place.tags[1][1] = 3U << 13U | 10U;
     EXPECT_TRUE(arp(place, {true, kRouter, kCustomer4, {}, kEdge4}));
-    // scapy: Ether(dst='02:00:00:00:01:01', src='02:00:00:00:00:a0')/Dot1AD(prio=5, vlan=100)/Dot1Q(prio=3, vlan=10)/
+    // scapy: Ether(dst='02:00:00:00:01:01', src='02:00:00:00:00:a0')/Dot1Q(prio=5, vlan=100)/Dot1Q(prio=3, vlan=10)/
     // ARP(op='is-at', hwsrc='02:00:00:00:00:a0', psrc='172.16.0.2', hwdst='02:00:00:00:01:01', pdst='172.16.0.1')
-    EXPECT_EQ(one_sent(), from_hex("0200000001010200000000a088a8a0648100600a0806 0001080006040002 "
+    EXPECT_EQ(one_sent(), from_hex("0200000001010200000000a08100a0648100600a0806 0001080006040002 "
                                    "0200000000a0ac100002 020000000101ac100001"));
     EXPECT_TRUE(nd(place, {Kind::solicitation, kCustomer6, solicited_node(kEdge6), kEdge6, kRouter}));
-    // scapy: … Dot1AD(prio=5, vlan=100)/Dot1Q(prio=3, vlan=10)/IPv6(src='fd00:172::2', dst='fd00:172::1', hlim=255)/
+    // scapy: … Dot1Q(prio=5, vlan=100)/Dot1Q(prio=3, vlan=10)/IPv6(src='fd00:172::2', dst='fd00:172::1', hlim=255)/
     // ICMPv6ND_NA(R=1, S=1, O=1, tgt='fd00:172::2')/ICMPv6NDOptDstLLAddr(lladdr='02:00:00:00:00:a0')
-    EXPECT_EQ(one_sent(), from_hex("0200000001010200000000a088a8a0648100600a86dd 6000000000203aff "
+    EXPECT_EQ(one_sent(), from_hex("0200000001010200000000a08100a0648100600a86dd 6000000000203aff "
                                    "fd000172000000000000000000000002 fd000172000000000000000000000001 "
                                    "880097a5e0000000 fd000172000000000000000000000002 02010200000000a0"));
     auto single = kNorthwind;
@@ -81,8 +81,35 @@ TEST_F(Claims, OtherTpidsAreAnsweredWithOurs) {
     for (const std::uint16_t tpid : {std::uint16_t{0x8100}, std::uint16_t{0x88a8}, std::uint16_t{0x9100}}) {
         EXPECT_TRUE(arp({kA0, {{tpid, 0xe064}, {0x8100, 0x200a}}}, {true, kRouter, kCustomer4, {}, kEdge4}));
         const auto octets = one_sent();
-        EXPECT_EQ(Octets(octets.begin() + 12, octets.begin() + 20), from_hex("88a8e0648100200a"));
+        EXPECT_EQ(Octets(octets.begin() + 12, octets.begin() + 20), from_hex("8100e0648100200a"));
     }
+}
+
+TEST_F(Claims, TheTpidHeardLastIsSentBackWhereItIsToBe) {
+    const auto yaml = ports() + text(Customer{}) + text({.name = "fabrikam", .tags = "service_vlan: 200, "});
+    auto hearing = yaml;
+    hearing.replace(hearing.find(R"(mac: "02:00:00:00:00:a0")"), 0, "service_tpid: auto, ");
+    const auto asked = [&](const std::string& now_valid, std::uint16_t tpid) {
+        publish(now_valid);
+        sent.clear();
+        EXPECT_TRUE(arp({}, {true, kRouter, kCustomer4, {}, kEdge4}));
+        const auto octets = one_sent();
+        EXPECT_EQ(Octets(octets.begin() + 12, octets.begin() + 14),
+                  (Octets{static_cast<std::uint8_t>(tpid >> 8U), static_cast<std::uint8_t>(tpid)}));
+        pass(10'000 * kMs);
+        bool questions = false;
+        for (const auto& one : taken()) {
+            const bool contosos = one.port == kA0 && one.octets[15] == 100;
+            questions |= contosos;
+            if (one.port != kA0) { continue; }
+            EXPECT_EQ(one.octets[12] << 8U | one.octets[13], contosos ? tpid : 0x8100);
+        }
+        EXPECT_TRUE(questions);
+    };
+    asked(hearing, 0x8100);
+    state.heard_tpids[attachment_at({})] = 0x8100'9100;
+    asked(yaml, 0x8100);
+    asked(hearing, 0x9100);
 }
 
 TEST_F(Claims, LinkLocalAddressOfThePort) {
@@ -91,7 +118,7 @@ TEST_F(Claims, LinkLocalAddressOfThePort) {
     EXPECT_TRUE(nd(kContoso, {Kind::solicitation, his, solicited_node(own), own, kRouter}));
     // scapy: … IPv6(src='fe80::ff:fe00:a0', dst='fe80::ff:fe00:101', hlim=255)/
     // ICMPv6ND_NA(R=1, S=1, O=1, tgt='fe80::ff:fe00:a0')/ICMPv6NDOptDstLLAddr(lladdr='02:00:00:00:00:a0')
-    EXPECT_EQ(one_sent(), from_hex("0200000001010200000000a088a800648100000a86dd 6000000000203aff "
+    EXPECT_EQ(one_sent(), from_hex("0200000001010200000000a0810000648100000a86dd 6000000000203aff "
                                    "fe80000000000000000000fffe0000a0 fe80000000000000000000fffe000101 "
                                    "8800983fe0000000 fe80000000000000000000fffe0000a0 02010200000000a0"));
     EXPECT_FALSE(nd(kCore, {Kind::solicitation, his, solicited_node(own), own, kRouter})) << "another port's";
@@ -106,10 +133,10 @@ TEST_F(Claims, WhoAsksWhetherTheAddressIsFree) {
     const auto answer = one_sent();
     EXPECT_EQ(Octets(answer.begin(), answer.begin() + 6), from_hex("020000000101"));
     EXPECT_TRUE(nd(kContoso, {Kind::solicitation, {}, solicited_node(kEdge6), kEdge6, {}}));
-    // scapy: Ether(dst='33:33:00:00:00:01', src='02:00:00:00:00:a0')/Dot1AD(vlan=100)/Dot1Q(vlan=10)/
+    // scapy: Ether(dst='33:33:00:00:00:01', src='02:00:00:00:00:a0')/Dot1Q(vlan=100)/Dot1Q(vlan=10)/
     // IPv6(src='fd00:172::2', dst='ff02::1', hlim=255)/ICMPv6ND_NA(R=1, S=0, O=1, tgt='fd00:172::2')/
     // ICMPv6NDOptDstLLAddr(lladdr='02:00:00:00:00:a0')
-    EXPECT_EQ(one_sent(), from_hex("3333000000010200000000a088a800648100000a86dd 6000000000203aff "
+    EXPECT_EQ(one_sent(), from_hex("3333000000010200000000a0810000648100000a86dd 6000000000203aff "
                                    "fd000172000000000000000000000002 ff020000000000000000000000000001 "
                                    "8800d715a0000000 fd000172000000000000000000000002 02010200000000a0"));
     EXPECT_FALSE(four().confirmed != 0 || word4().known || word6().known) << "who asks has no address yet";
@@ -152,7 +179,7 @@ TEST_F(Claims, NobodySpeaksForAnotherPeering) {
     learn_all();
     // The same addresses, from tags that nobody has, from another port, from the core, and from the core to it.
     const Place elsewhere[] = {
-        {kA0, {{0x88a8, 100}, {0x8100, 11}}}, {kA0, {{0x8100, 100}}}, {kA1, kContoso.tags}, {kA0, {}}, kCore};
+        {kA0, {{0x8100, 100}, {0x8100, 11}}}, {kA0, {{0x8100, 100}}}, {kA1, kContoso.tags}, {kA0, {}}, kCore};
     for (const auto& place : elsewhere) {
         answer4(place, kOther);
         arp(place, {true, kOther, kCustomer4, {}, kEdge4});
@@ -244,7 +271,7 @@ TEST_F(Claims, FlagsOfAdvertisements) {  // RFC 4861 §7.2.5
 }
 
 TEST_F(Claims, ConfiguredMacsStay) {
-    const Place wingtip{kA0, {{0x88a8, 300}, {0x8100, 10}}};
+    const Place wingtip{kA0, {{0x8100, 300}, {0x8100, 10}}};
     const auto index = four(wingtip).plan.word;
     for (const bool request : {true, false}) { arp(wingtip, {request, kOther, kCustomer4, {}, kEdge4}); }
     arp(wingtip, {true, kOther, kCustomer4, {}, kCustomer4});

@@ -5,7 +5,7 @@ namespace peerlane::dataplane::test {
 namespace {
 
 constexpr Ip4 kSecond4{0xac100005}, kSecondEdge4{0xac100006};
-const Place kPrimary{kA0, {{0x88a8, 400}, {0x8100, 10}}}, kSecondary{kA1, kPrimary.tags};
+const Place kPrimary{kA0, {{0x8100, 400}, {0x8100, 10}}}, kSecondary{kA1, kPrimary.tags};
 
 Customer pair() {
     return {.name = "tailspin",
@@ -150,7 +150,7 @@ TEST_F(Reload, KeepsWhatStays) {
     EXPECT_EQ(six().asked, 1U);
     EXPECT_EQ(six().held.size(), 1U);
     EXPECT_TRUE(released.empty());
-    const Place fabrikam{kA0, {{0x88a8, 200}, {0x8100, 10}}};
+    const Place fabrikam{kA0, {{0x8100, 200}, {0x8100, 10}}};
     EXPECT_EQ(four(fabrikam).state, Is::incomplete);
     taken();
     tick();

@@ -17,7 +17,7 @@ constexpr Ip6 kStranger6{0xfd00'0172'0000'0000, 3};
 Place place_of(unsigned i) {
     const auto low = static_cast<std::uint16_t>(10 + i / 3);
     if (i % 3 == 2) { return {kA0, {{0x8100, low}}}; }
-    return {kA0, {{0x88a8, static_cast<std::uint16_t>(10 + i % 3)}, {0x8100, static_cast<std::uint16_t>(100 + low)}}};
+    return {kA0, {{0x8100, static_cast<std::uint16_t>(10 + i % 3)}, {0x8100, static_cast<std::uint16_t>(100 + low)}}};
 }
 Customer customer_of(unsigned i) {
     const auto place = place_of(i);

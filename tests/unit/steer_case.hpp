@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "lib/net/headers.hpp"
 #include "lib/steer/file.hpp"
 #include "lib/steer/object.hpp"
 #include "lib/steer/steering.hpp"
@@ -47,7 +48,9 @@ class Program {
         }
     }
 
-    void settle(steer_role role) { put("settings", __u32{0}, steer_settings{role}); }
+    void settle(steer_role role, std::uint16_t outer = ether::kUsualTpids, std::uint16_t inner = STEER_TPID_8100) {
+        put("settings", __u32{0}, steer_settings{role, outer, inner});
+    }
     void vlan(std::uint16_t outer, std::uint16_t inner) { put("vlans", steer_vlan{outer, inner}, __u32{1}); }
     void address(const Ip6& address) { put("addresses", key_of(address), __u32{1}); }
 

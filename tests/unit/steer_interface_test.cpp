@@ -139,7 +139,7 @@ TEST_F(Interfaces, TakenOverAndGivenUp) {
         EXPECT_EQ(program.run(frame).verdict, STEER_NOT_READY);
         const std::array both{steer_vlan{100, 10}, steer_vlan{100, 11}};
         steering.vlans().add(both);
-        steering.settle(STEER_ROLE_ACCESS);
+        steering.settle({STEER_ROLE_ACCESS, STEER_TPID_8100 | STEER_TPID_88A8, STEER_TPID_8100});
         EXPECT_EQ(program.run(frame).verdict, STEER_TO_PEERING);
         steering.vlans().keep(std::span(both).first(1));
         EXPECT_EQ(program.run(frame).verdict, STEER_TO_PEERING);

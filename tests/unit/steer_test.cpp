@@ -56,6 +56,12 @@ TEST_F(Access, TwoTags) {
     expect(program, ethernet({{0x88a8, 200}, {0x8100, 0}}, 0x0800), STEER_UNKNOWN_VLAN, "not the one tag of (200, 0)");
     expect(program, ethernet({{0x88a8, 0}, {0x8100, 10}}, 0x0800), STEER_UNKNOWN_VLAN, "a priority tag outside");
     expect(program, ethernet({{0x9200, 100}, {0x8100, 10}}, 0x0800), STEER_UNTAGGED, "a TPID that is none");
+    program.settle(STEER_ROLE_ACCESS, STEER_TPID_8100 | STEER_TPID_9200, STEER_TPID_8100 | STEER_TPID_88A8);
+    expect(program, ethernet({{0x9200, 100}, {0x8100, 10}}, 0x0800), STEER_TO_PEERING, "a further TPID");
+    expect(program, ethernet({{0x8100, 100}, {0x88a8, 10}}, 0x0800), STEER_TO_PEERING, "a further one inside");
+    expect(program, ethernet({{0x9100, 100}, {0x8100, 10}}, 0x0800), STEER_UNTAGGED, "one that is not accepted");
+    expect(program, ethernet({{0x9300, 100}, {0x8100, 10}}, 0x0800), STEER_UNTAGGED, "one that is not accepted");
+    expect(program, ethernet({{0x9200, 200}}, 0x0800), STEER_TO_PEERING, "alone");
 }
 
 TEST_F(Access, OneTagOrNone) {

@@ -13,7 +13,7 @@ START = 1767225600 * 10**9  # 2026-01-01 00:00:00 UTC, in nanoseconds
 DURATION = 60 * 10**6
 US = 1000
 
-IPV4, IPV6, ARP, VLAN, SVLAN = 0x0800, 0x86DD, 0x0806, 0x8100, 0x88A8
+IPV4, IPV6, ARP, VLAN = 0x0800, 0x86DD, 0x0806, 0x8100
 ICMP, UDP, GRE, ICMP6 = 1, 17, 47, 58
 DF = 0x4000
 
@@ -76,10 +76,10 @@ def arp_request(mac, sender, target):
 
 
 def from_customer(customer, tags, packet, ethertype=None, destination=EDGE_ACCESS):
-    """A frame on the access port. Two tags are QinQ with an 802.1ad outer tag."""
+    """A frame on the access port. Two tags are QinQ, both with the TPID of 802.1Q."""
     frame = destination + ROUTERS[customer]
-    for number, vid in enumerate(tags):
-        frame += struct.pack("!HH", SVLAN if len(tags) == 2 and number == 0 else VLAN, vid)
+    for vid in tags:
+        frame += struct.pack("!HH", VLAN, vid)
     return frame + struct.pack("!H", ethertype or (IPV4 if packet[0] >> 4 == 4 else IPV6)) + packet
 
 
