@@ -14,6 +14,7 @@ void validate(const Model& model, const Sources& sources, const LoadOptions& opt
     validate_tunnels(check);
     validate_ipsec(check);
     validate_state(check);
+    validate_roles(check);
 }
 
 }  // namespace peerlane::config

@@ -15,6 +15,18 @@ struct Check {
     const Model& model;
     const Sources& sources;
     Report& report;
+
+    /// False where the file gives a value that was complained of: the model has the default in its place.
+    [[nodiscard]] bool is_good(Place object, std::string_view key) const {
+        const Cursor value = sources.field(object, key);
+        return !value || value.kind() != Kind::bad;
+    }
+    /// The same of a key of `edge`.
+    [[nodiscard]] bool edge_is_good(std::string_view key) const {
+        const Cursor edge = Cursor{&sources.trees.front(), 0}.find("edge");
+        const Cursor value = edge ? edge.find(key) : edge;
+        return !value || value.kind() != Kind::bad;
+    }
 };
 
 void validate(const Model& model, const Sources& sources, const LoadOptions& options, Report& report);
@@ -30,6 +42,7 @@ void validate_links(const Check& check);
 void validate_tunnels(const Check& check);
 void validate_ipsec(const Check& check);
 void validate_state(const Check& check);
+void validate_roles(const Check& check);
 
 /// Two ends: of one family, and not the same. Complains at `place`.
 void check_ends(const Check& check, const IpAddress& local, const IpAddress& remote, Place place);

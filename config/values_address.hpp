@@ -10,8 +10,4 @@ namespace peerlane::config {
 /// For the field types from mac to subnet6.
 Parsed parse_address(const Field& field, std::string_view text);
 
-/// Neither unspecified, loopback, multicast nor reserved: may be the source or destination of a packet on a wire.
-bool is_unicast(Ip4 address);
-bool is_unicast(Ip6 address);
-
 }  // namespace peerlane::config
