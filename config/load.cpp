@@ -78,6 +78,19 @@ Tree& begin_file(Run& run, const fs::path& name) {
     return tree;
 }
 
+/// Nothing but comments: customers that were commented out. A file without even that may have lost what it had.
+bool is_commented_out(std::string_view text) {
+    bool comment = false;
+    while (!text.empty()) {
+        const auto line = text.substr(0, text.find('\n'));
+        const auto first = line.find_first_not_of(" \t\r");
+        if (first != std::string_view::npos && line[first] != '#') return false;
+        comment |= first != std::string_view::npos;
+        text.remove_prefix(std::min(text.size(), line.size() + 1));
+    }
+    return comment;
+}
+
 /// Reads one file's text into the model; false: there is nothing in it to validate.
 bool load_tree(Run& run, Tree& tree, std::string_view text, const Mapping& mapping) {
     if (!read_yaml(text, tree, run.report)) return false;
@@ -98,7 +111,8 @@ bool load_included(Run& run, const fs::path& path, Place from) {
                          "correct the path, or remove it");
         return false;
     }
-    return load_tree(run, begin_file(run, path), *text, included_mapping());
+    Tree& tree = begin_file(run, path);
+    return is_commented_out(*text) || load_tree(run, tree, *text, included_mapping());
 }
 
 bool load_includes(Run& run) {

@@ -39,9 +39,13 @@ void mark_bad(const Loading& loading, Cursor node) {
 }
 
 /// False, with a complaint, if the node is of another kind.
-bool expect(const Loading& loading, std::string_view name, Cursor node, Kind kind, std::string remedy) {
+bool expect(const Loading& loading, const Field& field, Cursor node, Kind kind, std::string remedy) {
+    const std::string_view name = field.name;
     if (node.kind() == kind) return true;
-    if (node.kind() != Kind::bad)
+    if (node.kind() == Kind::scalar && looks_null(node.text(), node.node().plain))
+        loading.report.error(node.place(), fmt::format("{}: nothing is given", name),
+                             remedy + (field.required ? "" : ", or leave the key out"));
+    else if (node.kind() != Kind::bad)
         loading.report.error(
             node.place(), fmt::format("{}: {} is needed here, not {}", name, kind_text(kind), kind_text(node.kind())),
             std::move(remedy));
@@ -51,7 +55,7 @@ bool expect(const Loading& loading, std::string_view name, Cursor node, Kind kin
 
 void load_scalar(const Loading& loading, const Field& field, void* object, Cursor node) {
     const std::string remedy = node.kind() == Kind::scalar ? "" : wanted(field);
-    if (!expect(loading, field.name, node, Kind::scalar, remedy)) return;
+    if (!expect(loading, field, node, Kind::scalar, remedy)) return;
     const Parsed parsed = parse_value(field, node.text(), node.node().plain, loading.model);
     if (parsed.complaint) loading.report.error(node.place(), parsed.complaint->what, parsed.complaint->remedy);
     if (parsed.value && field.store != nullptr) field.store(object, *parsed.value);
@@ -61,7 +65,7 @@ void load_scalar(const Loading& loading, const Field& field, void* object, Curso
 void load_child(const Loading& loading, const Field& field, void* object, Cursor node, std::string_view key) {
     const std::string remedy =
         node.kind() == Kind::mapping ? "" : fmt::format("write KEY: VALUE lines, as under {}", field.mapping->path);
-    if (!expect(loading, field.name, node, Kind::mapping, remedy)) return;
+    if (!expect(loading, field, node, Kind::mapping, remedy)) return;
     fill(loading, *field.mapping, field.child(object, key), node);
 }
 
@@ -73,14 +77,14 @@ void load_one(const Loading& loading, const Field& field, void* object, Cursor n
 }
 
 void load_list(const Loading& loading, const Field& field, void* object, Cursor node) {
-    if (!expect(loading, field.name, node, Kind::sequence, "write a list: [A, B], or one `- ` line for each")) return;
+    if (!expect(loading, field, node, Kind::sequence, "write a list: [A, B], or one `- ` line for each")) return;
     if (field.filled && node.node().size == 0)
         loading.report.error(node.place(), fmt::format("{}: the list is empty", field.name), "write at least one item");
     for (Cursor item = node.first(); item; item = item.next()) load_one(loading, field, object, item);
 }
 
 void load_keyed(const Loading& loading, const Field& field, void* object, Cursor node) {
-    if (!expect(loading, field.name, node, Kind::mapping, "write NAME: { … } for each")) return;
+    if (!expect(loading, field, node, Kind::mapping, "write NAME: { … } for each")) return;
     if (field.filled && node.node().size == 0)
         loading.report.error(node.place(), fmt::format("{}: there is none", field.name),
                              "write at least one NAME: { … }");

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <tuple>
 #include <utility>
 
@@ -50,12 +51,42 @@ std::string in_quotes(std::string_view text) {
     return result;
 }
 
+namespace {
+
+/// Where else the same was found.
+struct Others {
+    std::size_t at = 0;  // of the first, in the findings
+    std::size_t count = 0;
+    std::string places;
+};
+constexpr std::size_t kPlacesNamed = 3;
+
+}  // namespace
+
 std::vector<Finding> Report::sorted() && {
     std::ranges::stable_sort(
         notes, {}, [](const Note& note) { return std::tuple(note.place.file, note.place.line, note.place.column); });
     std::vector<Finding> findings;
     findings.reserve(notes.size());
-    for (Note& note : notes) findings.push_back(std::move(note.finding));
+    std::map<std::pair<std::string, std::string>, Others> warnings;
+    for (Note& note : notes) {
+        Finding& one = note.finding;
+        if (one.severity == Finding::Severity::warning) {
+            const auto [first, fresh] = warnings.try_emplace({one.what, one.remedy}, Others{.at = findings.size()});
+            if (!fresh) {
+                if (++first->second.count <= kPlacesNamed)
+                    first->second.places += (first->second.count == 1 ? "" : ", ") + one.where;
+                continue;
+            }
+        }
+        findings.push_back(std::move(one));
+    }
+    for (const auto& [said, others] : warnings) {
+        if (others.count == 0) continue;
+        const std::size_t more = others.count - std::min(others.count, kPlacesNamed);
+        findings[others.at].what += fmt::format(" ({} times: also at {}{})", others.count + 1, others.places,
+                                                more == 0 ? "" : fmt::format(" and {} more", more));
+    }
     return findings;
 }
 

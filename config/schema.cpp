@@ -187,7 +187,10 @@ std::string json_schema() {
     for (const Mapping* mapping : all_mappings()) definitions[std::string(mapping->name)] = definition(*mapping);
     const Json schema{{"$schema", "http://json-schema.org/draft-07/schema#"},
                       {"title", "Peerlane configuration"},
-                      {"allOf", Json::array({reference(top_mapping())})},
+                      // A file that is included has none of the main file's own keys.
+                      {"if", {{"anyOf", Json::array({required("edge"), required("ports"), required("include")})}}},
+                      {"then", reference(top_mapping())},
+                      {"else", reference(included_mapping())},
                       {"definitions", definitions}};
     return schema.dump(2) + "\n";
 }

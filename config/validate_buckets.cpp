@@ -14,8 +14,12 @@ namespace {
 /// The largest packet the circuit's ports let in, as the circuit counts it.
 std::uint64_t largest_cost(const Check& check, const Circuit& circuit) {
     std::uint64_t mtu = 0;
-    for (const CircuitLink& link : circuit.links)
-        if (link.port < check.model.ports.size()) mtu = std::max<std::uint64_t>(mtu, check.model.ports[link.port].mtu);
+    if (!check.is_good(circuit.place, "accounting")) return 0;
+    for (const CircuitLink& link : circuit.links) {
+        if (link.port >= check.model.ports.size()) continue;
+        const Port& port = check.model.ports[link.port];
+        if (check.is_good(port.place, "mtu")) mtu = std::max<std::uint64_t>(mtu, port.mtu);
+    }
     return mtu == 0 ? 0 : mtu + accounting_overhead(circuit);
 }
 
@@ -41,6 +45,7 @@ void check_bucket(const Check& check, const Circuit& circuit, Place owner, BitsP
                            fmt::format("write at least {}", bytes_text(Bytes{largest})));
         return;
     }
+    if (!check.edge_is_good("tcp_rtt")) return;
     const std::uint32_t rtt = check.model.edge.tcp_rtt_ms;
     const Bytes needed = bytes_in(bandwidth, Nanoseconds{rtt} * 1'000'000);
     if (burst >= needed) return;

@@ -72,8 +72,11 @@ void note_need(Need& need, const Port& port, std::uint32_t inner, const Named& n
 
 std::uint32_t access_mtu(const Check& check, const Circuit& circuit) {
     std::uint32_t mtu = 0;
-    for (const CircuitLink& link : circuit.links)
-        if (link.port < check.model.ports.size()) mtu = std::max<std::uint32_t>(mtu, check.model.ports[link.port].mtu);
+    for (const CircuitLink& link : circuit.links) {
+        if (link.port >= check.model.ports.size()) continue;
+        const Port& port = check.model.ports[link.port];
+        if (check.is_good(port.place, "mtu")) mtu = std::max<std::uint32_t>(mtu, port.mtu);
+    }
     return mtu;
 }
 
@@ -88,6 +91,7 @@ std::string need_text(const Port& port, const Need& need, std::string_view inner
 
 /// One finding per port, not per tunnel: the remedy is one number.
 void report_needs(const Check& check, const Port& port, const PortNeeds& needs) {
+    if (!check.is_good(port.place, "mtu")) return;
     const Place place = check.sources.at(port.place, "mtu");
     if (needs.least.tunnels != 0)
         check.report.error(place, need_text(port, needs.least, "the least a customer may rely on"),

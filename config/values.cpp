@@ -11,6 +11,7 @@
 #include "config/hints.hpp"
 #include "config/key_material.hpp"
 #include "config/report.hpp"
+#include "config/unit_hints.hpp"
 #include "config/units.hpp"
 #include "config/values_address.hpp"
 
@@ -57,21 +58,35 @@ Parsed parse_whole(const Field& field, std::string_view text, bool plain) {
     return allowed ? good(*number) : bad(field, text);
 }
 
+std::string why_not(QuantityError error, std::string_view text, std::span<const Unit> units) {
+    const bool digits = text.find_first_of("0123456789") != std::string_view::npos;
+    switch (error) {
+        case QuantityError::no_number:
+            return digits ? "" : " (a number is missing)";
+        case QuantityError::no_unit:
+            return " (the unit is missing)";
+        case QuantityError::unknown_unit:
+            return " (no such unit)";
+        case QuantityError::not_whole:
+            return fmt::format(" (no whole number of {})", units[0].name);
+        case QuantityError::too_large:
+            break;
+    }
+    return " (too large)";
+}
+
 Parsed parse_amount(const Field& field, std::string_view text, std::span<const Unit> units, std::uint64_t step = 1) {
     const auto amount = parse_quantity(text, units);
     if (!amount) {
-        switch (amount.error()) {
-            case QuantityError::no_number:
-                return bad(field, text);
-            case QuantityError::no_unit:
-                return bad(field, text, " (the unit is missing)");
-            case QuantityError::unknown_unit:
-                return bad(field, text, " (no such unit)");
-            case QuantityError::not_whole:
-                return bad(field, text, fmt::format(" (no whole number of {})", units[0].name));
-            case QuantityError::too_large:
-                return bad(field, text, " (too large)");
-        }
+        Parsed refused = bad(field, text, why_not(amount.error(), text, units));
+        const auto kind = field.type == Type::rate    ? Quantity::rate
+                          : field.type == Type::bytes ? Quantity::bytes
+                                                      : Quantity::time;
+        const std::string meant = meant_quantity(text, kind);
+        const auto right = parse_quantity(meant, units);
+        if (right && *right % step == 0 && *right / step >= field.min && *right / step <= field.max)
+            refused.complaint->remedy = fmt::format("write {}", meant);
+        return refused;
     }
     if (*amount % step != 0) return bad(field, text, " (no whole number of ms)");
     if (*amount / step < field.min || *amount / step > field.max) return bad(field, text);
@@ -83,9 +98,17 @@ Parsed parse_burst(const Field& field, std::string_view text) {
     if (as_time && *as_time > 0) return good(BurstValue{*as_time, true});
     const auto octets = parse_quantity(text, byte_units());
     if (octets && *octets > 0 && *octets <= kMaxBurst) return good(BurstValue{*octets, false});
-    if (!octets && octets.error() == QuantityError::no_unit) return bad(field, text, " (the unit is missing)");
-    if (!octets && octets.error() == QuantityError::not_whole) return bad(field, text, " (no whole number of octets)");
-    return bad(field, text);
+    std::string why;
+    if (!octets && octets.error() == QuantityError::not_whole)
+        why = " (no whole number of octets)";
+    else if (!octets && octets.error() != QuantityError::unknown_unit)
+        why = why_not(octets.error(), text, byte_units());
+    Parsed refused = bad(field, text, why);
+    std::string meant = meant_quantity(text, Quantity::bytes);
+    if (meant.empty()) meant = meant_quantity(text, Quantity::time);
+    if (!octets && !as_time && !meant.empty() && parse_quantity(meant, byte_units()).value_or(1) <= kMaxBurst)
+        refused.complaint->remedy = fmt::format("write {}", meant);
+    return refused;
 }
 
 /// Says what is wrong, never with what.
@@ -109,11 +132,11 @@ Parsed parse_reference(const Field& field, std::string_view text, const Model& m
                                               "name a port with `role: access`"}};
 }
 
+}  // namespace
+
 bool looks_null(std::string_view text, bool plain) {
     return plain && (text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL");
 }
-
-}  // namespace
 
 bool is_name(std::string_view text) {
     const auto alphanumeric = [](char c) {

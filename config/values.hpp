@@ -21,7 +21,10 @@ struct Parsed {
     std::optional<Complaint> complaint;
 };
 
-/// `plain`: written without quotes. `model` gives the ports for a reference.
+/// As YAML writes that there is no value. `plain`: written without quotes.
+bool looks_null(std::string_view text, bool plain);
+
+/// `model` gives the ports for a reference.
 Parsed parse_value(const Field& field, std::string_view text, bool plain, const Model& model);
 
 /// What a value of the field looks like: "a whole number from 1 to 4094".

@@ -157,12 +157,58 @@ Next take(Builder& builder, const yaml_event_t& event) {
     }
 }
 
-void complain(Builder& builder, const yaml_parser_t& parser) {
+/// A quote that is not closed on its line takes in what follows, and what is wrong then shows lines later.
+struct OpenQuote {
+    std::uint32_t line = 0, column = 0;  // from 1, in characters
+    char quote = 0;
+};
+
+/// Where on a line a quote opens that does not close on it; 0 octets in: npos.
+std::size_t open_quote(std::string_view line) {
+    bool may_begin = true;  // a value, or a key
+    for (std::size_t i = 0; i < line.size(); ++i) {
+        const char c = line[i];
+        if (c == '#' && (i == 0 || line[i - 1] == ' ')) return std::string_view::npos;
+        if ((c != '"' && c != '\'') || !may_begin) {
+            may_begin = c == '[' || c == '{' || c == ',' || (c == ' ' && (may_begin || line[i - 1] == ':')) ||
+                        (c == '-' && may_begin);
+            continue;
+        }
+        const std::size_t start = i;
+        for (++i; i < line.size() && line[i] != c; ++i)
+            if (c == '"' && line[i] == '\\') ++i;
+        if (i >= line.size()) return start;
+        may_begin = false;
+    }
+    return std::string_view::npos;
+}
+
+std::optional<OpenQuote> first_open_quote(std::string_view text, std::size_t last_line) {
+    for (std::uint32_t number = 1; number <= last_line && !text.empty(); ++number) {
+        const auto line = text.substr(0, text.find('\n'));
+        if (const auto at = open_quote(line); at != std::string_view::npos) {
+            const auto before = line.substr(0, at);
+            const auto characters =
+                std::ranges::count_if(before, [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80; });
+            return OpenQuote{number, static_cast<std::uint32_t>(characters + 1), line[at]};
+        }
+        text.remove_prefix(std::min(text.size(), line.size() + 1));
+    }
+    return std::nullopt;
+}
+
+void complain(Builder& builder, const yaml_parser_t& parser, std::string_view text) {
     const char* problem = parser.problem != nullptr ? parser.problem : "unreadable";
     if (parser.error == YAML_READER_ERROR) {
         // The reader knows octets, not lines; the parser's mark is close behind.
         builder.report.error(builder.place(parser.mark), fmt::format("not YAML: {}", problem),
                              "write the file as UTF-8 text");
+        return;
+    }
+    if (const auto open = first_open_quote(text, parser.problem_mark.line + 1)) {
+        builder.report.error({builder.tree.file, open->line, open->column},
+                             fmt::format("not YAML: the {} that opens here is not closed on this line", open->quote),
+                             fmt::format("add a {} where the text ends", open->quote));
         return;
     }
     const std::string context = parser.context != nullptr ? fmt::format(" {}", parser.context) : "";
@@ -232,7 +278,7 @@ bool read_yaml(std::string_view text, Tree& tree, Report& report) {
     for (;;) {
         yaml_event_t event_memory;
         if (yaml_parser_parse(parser.get(), &event_memory) == 0) {
-            complain(builder, *parser);
+            complain(builder, *parser, text);
             return false;
         }
         const Event event(&event_memory, delete_event);

@@ -79,10 +79,14 @@ std::string receive_line(int socket, const std::filesystem::path& path, unsigned
 }
 
 void print_findings(const Json& answer) {
-    for (const auto& finding : answer.value("findings", Json::array())) {
+    const auto findings = answer.value("findings", Json::array());
+    std::size_t errors = 0;
+    for (const auto& finding : findings) {
+        errors += finding.value("severity", "") == "error" ? 1U : 0U;
         std::cerr << finding.value("where", "") << ": " << finding.value("severity", "") << ": "
                   << finding.value("what", "") << "\n    " << finding.value("remedy", "") << '\n';
     }
+    if (!findings.empty()) { std::cerr << total_text(errors, findings.size() - errors) << '\n'; }
 }
 
 /// Where the file names the socket, that is the edge's, whatever else is wrong with the file: the edge itself says so.

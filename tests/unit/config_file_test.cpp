@@ -139,6 +139,15 @@ TEST_F(ConfigFiles, BadIncludes) {
     EXPECT_EQ(loaded.findings.size(), 10U) << all;
 }
 
+TEST_F(ConfigFiles, AnIncludedFileMayBeCommentedOut) {
+    write("customers.d/a.yaml", "# customers:\n\n  # - name: a\r\n#");
+    write("customers.d/b.yaml", "customers:\n" + customer("b", 1));
+    const Loaded loaded = load(write("edge.yaml", std::string(kPorts) + "include: customers.d/*.yaml\n"));
+    EXPECT_EQ(said(loaded), "");
+    ASSERT_EQ(loaded.model.customers.size(), 1U);
+    EXPECT_TRUE(loaded.model.files[loaded.model.customers[0].place.file].ends_with("customers.d/b.yaml"));
+}
+
 TEST_F(ConfigFiles, ADirectoryNameIsNoPattern) {
     write("edge[1]/customers.d/a.yaml", "customers:\n" + customer("a", 1));
     const Loaded loaded = load(write("edge[1]/edge.yaml", fmt::format("{}include: customers.d/*.yaml\n", kPorts)));

@@ -11,7 +11,6 @@ import yaml
 
 ROOT = pathlib.Path(sys.argv[1])
 SCHEMA = json.loads((ROOT / "docs/configuration.schema.json").read_text())
-INCLUDED = {**SCHEMA, "allOf": [{"$ref": "#/definitions/included"}]}
 
 
 def errors(schema, document):
@@ -69,6 +68,11 @@ CHANGES = {
     "unknown key at the top": (lambda d: d.update(edges={}), False),
     "unknown key below": (lambda d: circuit(d).update(bandwith="1 Gbps"), False),
     "no ports": (lambda d: d.pop("ports"), False),
+    "an included file": (lambda d: [d.pop(key) for key in ("edge", "ports")], True),
+    "an included file with a mistake": (
+        lambda d: [d.pop(key) for key in ("edge", "ports")] + [circuit(d).update(bandwith="1 Gbps")],
+        False,
+    ),
     "ports empty": (lambda d: d.update(ports={}), False),
     "port name": (lambda d: d["ports"].update({"a b": {"role": "access"}}), False),
     "no role": (lambda d: port(d).pop("role"), False),
@@ -149,9 +153,10 @@ def main():
     for name in ("minimal.yaml", "pair.yaml", "ipsec.yaml", "large/edge.yaml"):
         failures += [f"{name}: {message}" for message in errors(SCHEMA, read(f"config/examples/{name}"))]
     for path in sorted((ROOT / "config/examples/large/customers.d").iterdir()):
-        failures += [f"{path}: {message}" for message in errors(INCLUDED, read(path))]
-        if not errors(SCHEMA, read(path)):
-            failures.append(f"{path}: accepted as a main file")
+        failures += [f"{path}: {message}" for message in errors(SCHEMA, read(path))]
+        for key, value in (("edge", {}), ("ports", {}), ("include", "a.yaml")):
+            if not errors(SCHEMA, {**read(path), key: value}):
+                failures.append(f"{path}: accepted with {key}, but without what a main file needs")
     right = read("config/examples/pair.yaml")
     for name, (change, stays_right) in CHANGES.items():
         document = copy.deepcopy(right)

@@ -142,7 +142,7 @@ TEST(ConfigValues, Bursts) {
     burst("0 kB", "is not a size up to 2300 MB or a time", "");
     burst("2300000001 B", "is not a size up to 2300 MB or a time", "");
     burst("1.5 B", "(no whole number of octets)", "");
-    burst("64 KiB", "is not a size", "units: B, kB, MB, GB; ns, us, ms, s");
+    burst("64 XB", "is not a size", "units: B, kB, MB, GB; ns, us, ms, s");
     added(1, "edge:", "  tcp_rtt: 20", "12 error", "(the unit is missing)", "20 ms");
     added(1, "edge:", "  tcp_rtt: 500 us", "12 error", "(no whole number of ms)", "20 ms");
     added(1, "edge:", "  tcp_rtt: 11 s", "12 error", "a time from 1 ms to 10 s", "20 ms");
@@ -156,7 +156,7 @@ TEST(ConfigValues, Addresses) {
         "write 10.1.0.0/16");
     one(18, "            customer_prefixes: [10.0.0.0/16, 10.1.2.3]", "46 error", "has no prefix length",
         "10.1.2.3/32");
-    one(18, "            customer_prefixes: [10.0.0.0/33]", "33 error", "is not an IPv4 or IPv6 prefix", "10.0.0.0/16");
+    one(18, "            customer_prefixes: [10.0.0.0/33]", "33 error", "has a length of 33", "10.0.0.0/16");
     one(16, "            subnet: 172.16.0.1/30", "21 error", "has host bits set", "write 172.16.0.0/30");
     one(16, "            subnet: 172.16.0.0/32", "21 error", "leaves no two usable addresses", "/31");
     one(16, "            subnet: 172.16.0.0/23", "21 error", "is too large", "/24");
