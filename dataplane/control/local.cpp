@@ -39,6 +39,7 @@ LocalDelivery::LocalDelivery(LocalRings& rings, State& state, std::vector<std::o
                        events_.changed(*snapshot_, neighbours_, entry, changes, ticked_);
                    }},
                   times),
+      announcer_(state, [this](std::uint8_t port, std::span<const std::uint8_t> frame) { send(port, frame, {}); }),
       counts_(taps_.size()) {}
 
 LocalDelivery::~LocalDelivery() {
@@ -60,9 +61,9 @@ void LocalDelivery::serve(const Snapshot& snapshot, const std::vector<bool>& up,
     }
     if (now - ticked_ < kTick && ticked_ != 0) { return; }
     ticked_ = now;
-    snapshot_ = &snapshot;
     neighbours_.tick(snapshot, up, now);
     events_.tick(now);
+    announcer_.tick(snapshot, up, now);
 }
 
 bool LocalDelivery::watch(std::vector<pollfd>& waiting) {
@@ -110,8 +111,8 @@ void LocalDelivery::read_tap(const Snapshot& snapshot, std::uint8_t port) {
     }
 }
 
-/// Whole frames go out by the first worker, if their tags are still the same peering's when it has them. What a customer or the system causes leaves room for the edge's own
-/// questions.
+/// Whole frames go out by the first worker, if their tags are still the same peering's when it has them. What a
+/// customer or the system causes leaves room for the edge's own questions.
 bool LocalDelivery::send(std::uint8_t port, std::span<const std::uint8_t> frame, Payer payer) {
     rte_mbuf* packet = rte_pktmbuf_alloc(buffers_);
     if (packet == nullptr) { return false; }

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/control/announcer.hpp"
 #include "dataplane/control/neighbour_events.hpp"
 #include "dataplane/control/neighbours.hpp"
 #include "dataplane/control/tap.hpp"
@@ -39,6 +40,7 @@ class LocalDelivery {
     void adopt(const Snapshot& snapshot, Nanoseconds now) {
         snapshot_ = &snapshot;
         neighbours_.adopt(snapshot, now);
+        announcer_.adopt(snapshot, now);
         ticked_ = 0;
     }
     /// Does what can be done without waiting. `up` by port.
@@ -61,9 +63,9 @@ class LocalDelivery {
     std::vector<std::optional<Tap>> taps_;
     rte_mempool* buffers_;
     NeighbourEvents events_;
-    const Snapshot* snapshot_ = nullptr;  // of the last tick
     Neighbours neighbours_;
     Payer asker_{};  // whose message is being answered; of the edge itself while it asks
+    Announcer announcer_;
     std::vector<LocalCounts> counts_;
     Nanoseconds ticked_ = 0;       // the last time
     std::vector<rte_mbuf*> late_;  // released, but their worker's ring was full

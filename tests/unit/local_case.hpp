@@ -203,7 +203,7 @@ class Local : public testing::Test {
 
     /// What left by a port since: what the edge asks and answers for neighbours by itself, the rest by itself.
     struct Taken {
-        std::vector<Octets> packets, neighbours;
+        std::vector<Octets> packets, neighbours, announcements;
     };
     Taken take(unsigned port) {
         Taken all;
@@ -218,7 +218,14 @@ class Local : public testing::Test {
                 while (frame.at(at) == 0x81 || (frame.at(at) == 0x88 && frame.at(at + 1) == 0xa8)) { at += 4; }
                 const bool nd = frame.at(at) == 0x86 && frame.at(at + 8) == 58 && frame.at(at + 42) >= 135;
                 const bool asks = (frame.at(at) == 0x08 && frame.at(at + 1) == 0x06) || nd;
-                (asks ? all.neighbours : all.packets).push_back(std::move(frame));
+                // Unasked: ARP from an address to itself, an advertisement without the S flag.
+                const auto octets = [&](std::size_t from) {
+                    return Octets(frame.begin() + from, frame.begin() + from + 4);
+                };
+                const bool unasked = nd ? frame.at(at + 42) == 136 && (frame.at(at + 46) & 0x40U) == 0
+                                        : asks && octets(at + 16) == octets(at + 26);
+                auto& kind = unasked ? all.announcements : asks ? all.neighbours : all.packets;
+                kind.push_back(std::move(frame));
             }
         }
         return all;
