@@ -53,40 +53,34 @@ std::string in_quotes(std::string_view text) {
 
 namespace {
 
-/// Where else the same was found.
-struct Others {
-    std::size_t at = 0;  // of the first, in the findings
-    std::size_t count = 0;
-    std::string places;
-};
-constexpr std::size_t kPlacesNamed = 3;
+constexpr std::size_t kSaidOneByOne = 3;  // warnings of one text
+
+std::string_view places(std::size_t count) {
+    return count == 1 ? "place" : "places";
+}
 
 }  // namespace
 
 std::vector<Finding> Report::sorted() && {
     std::ranges::stable_sort(
         notes, {}, [](const Note& note) { return std::tuple(note.place.file, note.place.line, note.place.column); });
+    std::map<std::pair<std::string, std::string>, std::vector<std::size_t>> warnings;  // indices into notes
+    for (std::size_t i = 0; i < notes.size(); ++i)
+        if (const Finding& one = notes[i].finding; one.severity == Finding::Severity::warning)
+            warnings[{one.what, one.remedy}].push_back(i);
+    std::vector<bool> folded(notes.size());
+    for (const auto& [said, at] : warnings) {
+        if (at.size() <= kSaidOneByOne) continue;
+        const std::size_t more = at.size() - kSaidOneByOne;
+        notes[at[0]].finding.what +=
+            fmt::format(" ({} times: also at {}, {} and {} more {})", at.size(), notes[at[1]].finding.where,
+                        notes[at[2]].finding.where, more, places(more));
+        for (std::size_t i = 1; i < at.size(); ++i) folded[at[i]] = true;
+    }
     std::vector<Finding> findings;
     findings.reserve(notes.size());
-    std::map<std::pair<std::string, std::string>, Others> warnings;
-    for (Note& note : notes) {
-        Finding& one = note.finding;
-        if (one.severity == Finding::Severity::warning) {
-            const auto [first, fresh] = warnings.try_emplace({one.what, one.remedy}, Others{.at = findings.size()});
-            if (!fresh) {
-                if (++first->second.count <= kPlacesNamed)
-                    first->second.places += (first->second.count == 1 ? "" : ", ") + one.where;
-                continue;
-            }
-        }
-        findings.push_back(std::move(one));
-    }
-    for (const auto& [said, others] : warnings) {
-        if (others.count == 0) continue;
-        const std::size_t more = others.count - std::min(others.count, kPlacesNamed);
-        findings[others.at].what += fmt::format(" ({} times: also at {}{})", others.count + 1, others.places,
-                                                more == 0 ? "" : fmt::format(" and {} more", more));
-    }
+    for (std::size_t i = 0; i < notes.size(); ++i)
+        if (!folded[i]) findings.push_back(std::move(notes[i].finding));
     return findings;
 }
 

@@ -21,8 +21,8 @@ struct Report {
     void warning(Place place, std::string what, std::string remedy);
     /// "FILE:LINE:COLUMN"
     [[nodiscard]] std::string where(Place place) const;
-    /// All findings in the order of files, lines and columns. Warnings that say the same of many places become one,
-    /// which counts them and names the first few.
+    /// All findings in the order of files, lines and columns. Warnings that say the same of more than three
+    /// places become one, which counts them and names the first ones.
     [[nodiscard]] std::vector<Finding> sorted() &&;
 };
 

@@ -66,8 +66,9 @@ constexpr std::array<std::string_view, 12> kBits{"b",     "bit",    "bits",  "bp
                                                  "bit/s", "bits/s", "bps/s", "bitspersecond", "b/sec", "bit/sec"};
 
 std::string meant_rate(const std::string& number, std::string_view written) {
-    const bool octets = written.contains('B');  // Mb and MB are different things to those who write both
     std::string unit = lowered(written);
+    // Mb and MB are different things to those who write both.
+    const bool octets = written.contains('B') && !unit.contains("bit");
     for (const std::string_view name : {"mega", "giga", "kilo"})
         if (unit.starts_with(name)) unit.erase(1, name.size() - 1);
     const Scale& scale = take_scale(unit);

@@ -160,7 +160,7 @@ void check_addresses(const Check& check, const VirtualNetwork& network) {
         return;
     }
     const auto same = [&](std::string_view name, Cursor written, const IpAddress& own, const IpAddress& tunnels) {
-        if (written && own != tunnels)
+        if (written && is_set(tunnels) && own != tunnels)
             check.report.error(written.place(),
                                fmt::format("{}: {} is not the tunnel's, {}, as transport mode needs", name,
                                            to_string(own), to_string(tunnels)),
@@ -198,7 +198,9 @@ void check_sequence(Rules& rules, const Circuit& circuit, const Ipsec& ipsec, co
 
 void check_workers(Rules& rules, const Ipsec& ipsec, const std::string& label) {
     const std::uint32_t workers = rules.check.model.edge.workers;
-    if (ipsec.outbound.empty() || ipsec.inbound.empty()) return;  // complained about
+    if (ipsec.outbound.empty() || ipsec.inbound.empty() || !rules.check.edge_is_good("workers")) return;
+    for (const OutboundSa& sa : ipsec.outbound)
+        if (!rules.check.is_good(sa.place, "spi_count")) return;  // complained about
     const std::uint32_t lanes = std::ranges::min(ipsec.outbound, {}, &OutboundSa::spi_count).spi_count;
     if (workers <= lanes && workers <= ipsec.inbound.size()) return;
     rules.few_lanes.found.push_back(

@@ -125,7 +125,7 @@ void validate_edge(const Check& check) {
             check.report.error(item.place(), fmt::format("cores: {} is given twice", item.text()),
                                "give each worker a core of its own");
     }
-    if (good == cores.node().size && good != edge.workers)
+    if (good == cores.node().size && good != edge.workers && check.edge_is_good("workers"))
         check.report.error(cores.place(), fmt::format("cores: {} for {} workers", good, edge.workers),
                            "write one core per worker, or leave `cores` out");
 }

@@ -132,7 +132,9 @@ void each_end(const Check& check, const VirtualNetwork& network, Visit visit) {
     const auto said = [&](std::string_view key, const IpAddress& address) {
         return check.sources.field(network.ipsec->place, key) ? address : IpAddress{};
     };
-    visit(network.ipsec->place, said("local", network.ipsec->local), said("remote", network.ipsec->remote));
+    // Two alike are complained of by check_ends().
+    if (network.ipsec->local != network.ipsec->remote)
+        visit(network.ipsec->place, said("local", network.ipsec->local), said("remote", network.ipsec->remote));
 }
 
 Core core_of(const Check& check) {
@@ -145,6 +147,8 @@ Core core_of(const Check& check) {
         add(core.gateways, check, port, port.gateway, "gateway", "the gateway");
         add(core.gateways, check, port, port.gateway6, "gateway6", "the gateway");
     }
+    // What is both is complained of where the gateway is.
+    for (const auto& [address, holder] : core.own) core.gateways.erase(address);
     each_network(check.model, [&](const VirtualNetwork& network) {
         each_end(check, network, [&](Place place, const IpAddress& local, const IpAddress&) {
             if (is_set(local))

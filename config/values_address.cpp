@@ -69,9 +69,6 @@ Parsed mapped(const Field& field, std::string_view text, const std::string& four
 bool is_mapped(Ip6 address) {
     return contains(kMapped, address);
 }
-bool is_mapped(Ip4) {
-    return false;
-}
 Ip4 four(Ip6 address) {
     return {static_cast<std::uint32_t>(address.low)};
 }
@@ -142,7 +139,8 @@ Parsed parse_subnet(const Field& field, std::string_view text, Prefix_ prefix) {
 Parsed odd_prefix(const Field& field, std::string_view text) {
     const auto slash = text.find_first_of("/ ");
     const auto address = parse_ip(text.substr(0, slash));
-    const auto rest = slash == std::string_view::npos ? "" : text.substr(text.find_first_not_of("/ ", slash));
+    const auto from = slash == std::string_view::npos ? slash : text.find_first_not_of("/ ", slash);
+    const auto rest = from == std::string_view::npos ? "" : text.substr(from);
     if (!address || rest.empty()) return not_such(field, text);
     const bool v4 = std::holds_alternative<Ip4>(*address);
     if (const auto length = parse_integer(rest))

@@ -13,6 +13,7 @@
 
 #include "config/load.hpp"
 #include "dataplane/control/circuit_view.hpp"
+#include "dataplane/control/findings.hpp"
 #include "dataplane/control/socket_address.hpp"
 #include "dataplane/control/told_file.hpp"
 #include "dataplane/io/failure.hpp"

@@ -92,7 +92,7 @@ TEST(ConfigKeys, WrongOnesAreNamedButNotShown) {
           {22,
            "                tunnel: { local: 192.0.2.1, remote: 198.51.100.7, key: 1 }\n"
            "                ipsec:"}},
-         {{"23:23 error", "ipsec: a mapping is needed here, not a single value", "KEY: VALUE"}}},
+         {{"23:23 error", "ipsec: nothing is given", "KEY: VALUE"}}},
     });
 }
 

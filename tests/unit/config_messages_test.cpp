@@ -24,9 +24,7 @@ TEST(ConfigMessages, UnitsOfOthers) {
     };
     for (const std::string text : {"100M", "100 M", "100m", "100 Mbit/s", "100 Mbit", "100mbit", "100 mbps",
                                    "100 MBit/s", "100Mb/s", "100 Mb", "100 megabit/s", "100 Mbits/s", "100_000 kbit/s"})
-        rate(text, text == "100_000 kbit/s" ? "write 100000 kbps"
-                   : text == "100 MBit/s"   ? "write a rate"
-                                            : "write 100 Mbps");
+        rate(text, text == "100_000 kbit/s" ? "write 100000 kbps" : "write 100 Mbps");
     rate("1 Gbit/s", "write 1 Gbps");
     rate("1.5 gbit", "write 1.5 Gbps");
     rate("1,5 Gbps", "write 1.5 Gbps");
@@ -216,11 +214,11 @@ TEST(ConfigMessages, TheSameOfManyIsSaidInOne) {
     }
     const Loaded loaded = load_text(yaml, "f.yaml");
     EXPECT_TRUE(loaded.ok()) << text(loaded.findings);
-    ASSERT_EQ(loaded.findings.size(), 2U) << text(loaded.findings);
-    EXPECT_TRUE(loaded.findings[1].where.starts_with("f.yaml:5:"));
-    EXPECT_NE(loaded.findings[1].what.find("no core port has an IPv4 address"), std::string::npos);
-    EXPECT_NE(loaded.findings[1].what.find("(40 times: also at f.yaml:6:"), std::string::npos);
-    EXPECT_TRUE(loaded.findings[1].what.ends_with(" and 36 more)")) << loaded.findings[1].what;
+    ASSERT_EQ(loaded.findings.size(), 1U) << text(loaded.findings);
+    EXPECT_TRUE(loaded.findings[0].where.starts_with("f.yaml:5:"));
+    EXPECT_NE(loaded.findings[0].what.find("no core port has an IPv4 address"), std::string::npos);
+    EXPECT_NE(loaded.findings[0].what.find("(40 times: also at f.yaml:6:"), std::string::npos);
+    EXPECT_TRUE(loaded.findings[0].what.ends_with(" and 37 more places)")) << loaded.findings[0].what;
 }
 
 TEST(ConfigMessages, ATotalIsSaid) {

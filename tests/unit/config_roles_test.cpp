@@ -24,7 +24,7 @@ TEST(ConfigRoles, EndsOfTunnels) {
         {"the remote end is the gateway", {tunnel("192.0.2.1", "192.0.2.254")}, {}},
         {"local is the gateway",
          {tunnel("192.0.2.254", "198.51.100.7")},
-         {{"22@192.0.2.254 error", "local: 192.0.2.254 is the gateway of port c0, at f.yaml:5:67",
+         {{"22@192.0.2.254 error", "local: 192.0.2.254 is the gateway of port c0, at f.yaml:5:64",
            "only the edge has"}}},
         {"local is the network",
          {tunnel("192.0.2.0", "198.51.100.7")},
@@ -37,11 +37,11 @@ TEST(ConfigRoles, EndsOfTunnels) {
          {{"22@192.0.2.255 error", "remote: 192.0.2.255 is the broadcast address", "the cloud gateway"}}},
         {"remote is the edge's own",
          {tunnel("192.0.2.9", "192.0.2.1")},
-         {{"22@192.0.2.1 error", "remote: 192.0.2.1 is the address of port c0, at f.yaml:5:38", "the cloud gateway"}}},
+         {{"22@192.0.2.1 error", "remote: 192.0.2.1 is the address of port c0, at f.yaml:5:41", "the cloud gateway"}}},
         {"remote is another tunnel's local end",
          {tunnel("192.0.2.9", "203.0.113.1"),
-          {42, "                tunnel: { local: 203.0.113.1, remote: 198.51.100.7, key: 2 }"}},
-         {{"22@203 error", "remote: 203.0.113.1 is the local end of a tunnel, at f.yaml:42:34", "the cloud gateway"}}},
+          {38, "                tunnel: { local: 203.0.113.1, remote: 198.51.100.7, key: 2 }"}},
+         {{"22@203 error", "remote: 203.0.113.1 is the local end of a tunnel, at f.yaml:38:34", "the cloud gateway"}}},
         {"IPv6: local is the gateway",
          {{5, core(kCoreSix)}, tunnel("\"2001:db8::fe\"", six)},
          {{"22@\"2001:db8::fe error", "local: 2001:db8::fe is the gateway of port c0", "only the edge has"}}},
@@ -56,7 +56,8 @@ TEST(ConfigRoles, EndsOfTunnels) {
          {{"22@169.254.0.1 error", "local: 169.254.0.1 is link-local", "only the edge has"},
           {"22@169.254.0.2 error", "remote: 169.254.0.2 is link-local", "the cloud gateway"}}},
         {"ESP's own ends",
-         {tunnel("10.9.9.1", "10.9.9.2",
+         {{1, "edge: { workers: 1 }"},
+          tunnel("10.9.9.1", "10.9.9.2",
                  "\n                ipsec:\n                  suite: aes-gcm-128\n"
                  "                  local: 192.0.2.254\n                  remote: 192.0.2.1\n"
                  "                  outbound: { spi: 256, key: a1f0c3d2e5b4978689fa1b2c3d4e5f6071829304 }\n"
@@ -88,7 +89,7 @@ TEST(ConfigRoles, Gateways) {
          {}},
         {"another port of the edge",
          {{5, with("192.0.2.254") + second}},
-         {{"5@192.0.2.254 } error", "gateway: 192.0.2.254 is the address of port c1, at f.yaml:6:38", "next hop"}}},
+         {{"5@192.0.2.254 } error", "gateway: 192.0.2.254 is the address of port c1, at f.yaml:6:41", "next hop"}}},
         {"the edge's own link-local address",
          {{5, core("mac: \"02:00:00:00:00:01\", gateway_mac: \"02:00:00:00:00:fe\", address6: \"2001:db8::1/64\", "
                    "gateway6: \"fe80::ff:fe00:1\"")}},

@@ -269,8 +269,8 @@ TEST(ConfigRules, PublicPeerings) {
         EXPECT_FALSE(accepts("microsoft", prefix)) << prefix;
         EXPECT_FALSE(accepts("public", prefix)) << prefix;
         // What no packet has nobody accepts (config_roles_test.cpp).
-        const bool never = std::set<std::string>{"127.0.0.0/8", "169.254.1.0/24", "224.0.0.0/4", "255.255.255.255/32",
-                                                 "fe80::/10", "ff00::/8"}
+        const bool never = std::set<std::string>{"127.0.0.0/8",        "169.254.1.0/24", "224.0.0.0/4",
+                                                 "255.255.255.255/32", "fe80::/10",      "ff00::/8"}
                                .contains(prefix);
         if (!never) { EXPECT_TRUE(accepts("private", prefix)) << prefix; }
     }

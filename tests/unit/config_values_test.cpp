@@ -56,7 +56,7 @@ TEST(ConfigValues, Kinds) {
         {"edge is no mapping",
          {{1, "edge: fast"}},
          {{"1:7 error", "a mapping is needed here, not a single value", "edge"}}},
-        {"edge is empty", {{1, "edge:"}}, {{"1:6 error", "a mapping is needed here", "KEY: VALUE"}}},
+        {"edge is empty", {{1, "edge:"}}, {{"1:6 error", "edge: nothing is given", "KEY: VALUE"}}},
         {"a list for one",
          {{1, "edge: { name: [e1] }"}},
          {{"1:15 error", "name: a single value is needed here, not a list", "write a name"}}},
@@ -180,7 +180,7 @@ TEST(ConfigValues, Addresses) {
     core("192.0.2.0/24", "is the subnet's own address");
     core("192.0.2.255/24", "is the subnet's broadcast address");
     core("192.0.2.1/0", "cannot be an interface's address");
-    core("224.0.0.1/24", "cannot be an interface's address");
+    core("224.0.0.1/24", "is not a unicast address: 224.0.0.0/4 is multicast");
 }
 
 }  // namespace
