@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "config/validate.hpp"
 
@@ -88,6 +89,18 @@ void check_device(const Check& check, const Port& port) {
     }
 }
 
+/// The system takes the outer tag off, and the driver does not say which TPID it had.
+void warn_of_tpid_not_heard(const Check& check, const Port& port) {
+    if (!port.device.starts_with("net_af_packet")) return;
+    for (const auto& [key, tpid] :
+         {std::pair{"service_tpid", port.service_tpid}, std::pair{"single_tpid", port.single_tpid}})
+        if (tpid == kHeardTpid)
+            check.report.warning(
+                check.sources.at(port.place, key),
+                fmt::format("{}: net_af_packet does not tell which TPID a frame had: 0x8100 is sent", key),
+                "write the TPID that the other side uses, or use net_af_xdp");
+}
+
 void check_frame_limit(const Check& check, const Port& port) {
     const auto limit = frame_limit(port);
     if (!limit || port.mtu <= limit->mtu) return;
@@ -140,6 +153,7 @@ void validate_ports(const Check& check, const LoadOptions& options) {
         if (!port.device.empty()) check_unique(check, port, "device", port.device, devices);
         check_device(check, port);
         check_frame_limit(check, port);
+        warn_of_tpid_not_heard(check, port);
         if (port.mac) check_unique(check, port, "mac", port.mac->octets, macs);
         if (port.address) check_unique(check, port, "address", Prefix{Prefix4{port.address->address, 32}}, addresses);
         if (port.address6)

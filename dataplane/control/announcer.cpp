@@ -37,12 +37,14 @@ std::set<Announcer::Place> Announcer::places_of(const Snapshot& snapshot) {
 void Announcer::adopt(const Snapshot& snapshot, Nanoseconds now) {
     auto places = places_of(snapshot);
     std::erase_if(queue_, [&](const Due& due) { return !places.contains(due.place); });
+    std::vector<Due> fresh;
     for (const auto& place : places) {
         // Those of a port that is down wait until it comes up.
         const auto port = std::get<0>(place);
         const bool up = port < up_.size() && up_[port];
-        if (up && !places_.contains(place)) { queue_.push_back({place, now}); }
+        if (up && !places_.contains(place)) { fresh.push_back({place, now}); }
     }
+    queue_.insert(queue_.begin(), fresh.begin(), fresh.end());
     places_ = std::move(places);
 }
 
@@ -56,9 +58,11 @@ void Announcer::tick(const Snapshot& snapshot, const std::vector<bool>& up, Nano
     up_ = up;
     if (some) {
         std::erase_if(queue_, [&](const Due& due) { return came_up[std::get<0>(due.place)]; });
+        std::vector<Due> fresh;
         for (const auto& place : places_) {
-            if (came_up[std::get<0>(place)]) { queue_.push_back({place, now}); }
+            if (came_up[std::get<0>(place)]) { fresh.push_back({place, now}); }
         }
+        queue_.insert(queue_.begin(), fresh.begin(), fresh.end());
     }
     for (unsigned sent = 0; sent < kAnnouncementsAtOnce && !queue_.empty() && queue_.front().at <= now;) {
         Due due = queue_.front();

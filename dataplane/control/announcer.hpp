@@ -52,7 +52,7 @@ class Announcer {
     Send send_;
     std::set<Place> places_;
     std::vector<bool> up_;   // ports, at the last tick
-    std::deque<Due> queue_;  // in the order of the times
+    std::deque<Due> queue_;  // those that are new in front, then in the order of the times
 };
 
 }  // namespace peerlane::dataplane

@@ -5,7 +5,6 @@
 #include <cstring>
 #include <utility>
 
-#include "dataplane/control/announcer.hpp"
 #include "dataplane/control/neighbour_frames.hpp"
 #include "dataplane/io/local_rings.hpp"
 #include "dataplane/pipeline/tpids.hpp"
@@ -14,8 +13,7 @@
 namespace peerlane::dataplane {
 namespace {
 
-static_assert(kQuestionsAtOnce + kAnnouncementsAtOnce < kFromControlReserve,
-              "no question of a tick is lost for want of room");
+static_assert(kQuestionsAtOnce < kFromControlReserve, "no question of a tick is lost for want of room");
 
 constexpr Mac kEverybody{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 

@@ -33,7 +33,7 @@ struct NeighbourTimes {
     Nanoseconds watched_reachable = 150'000'000, watched_retry = 150'000'000;
 };
 inline constexpr unsigned kQuestions = 3;          // unanswered, before the next step (RFC 4861 §10)
-inline constexpr unsigned kQuestionsAtOnce = 440;  // of one tick, so that thousands of silent ones starve nobody
+inline constexpr unsigned kQuestionsAtOnce = 504;  // of one tick, so that thousands of silent ones starve nobody
 inline constexpr std::size_t kMostHeldByOne = 32;  // packets that wait for one customer's router
 
 /// Control thread.
