@@ -9,6 +9,7 @@
 #include "lib/ipsec/esp.hpp"
 #include "lib/net/checksum.hpp"
 #include "lib/net/ecn.hpp"
+#include "lib/net/extension_headers.hpp"
 #include "lib/net/headers.hpp"
 
 namespace peerlane::dataplane {
@@ -83,15 +84,21 @@ inline Fate fate_of(ipsec::Opened why) noexcept {
         if (length < sizeof(Ipv6) + sizeof(Gre)) { return Fate::esp_inner_truncated; }
         const auto& six = *reinterpret_cast<const Ipv6*>(l3);
         const unsigned rest = six.payload_length.get();
-        if (six.version_class_flow.get() >> 28U != 6 || six.next_header != ip::kGre) { return Fate::esp_inner_bad; }
-        if (rest > length - sizeof(Ipv6) || rest < sizeof(Gre)) { return Fate::esp_inner_truncated; }
+        unsigned header_length = sizeof(Ipv6);
+        if (six.version_class_flow.get() >> 28U != 6) { return Fate::esp_inner_bad; }
+        if (rest > length - sizeof(Ipv6)) { return Fate::esp_inner_truncated; }
+        if (six.next_header != ip::kGre) [[unlikely]] {
+            const Fate fate = judge_headers(six.next_header, l3 + sizeof(Ipv6), rest, true, header_length);
+            if (fate != Fate::live) { return is_jumbogram(six, length) ? Fate::jumbogram : fate; }
+        }
+        if (sizeof(Ipv6) + rest < header_length + sizeof(Gre)) { return Fate::esp_inner_truncated; }
         if (is_mapped(six.source_high, six.source_low) || is_mapped(six.destination_high, six.destination_low)) {
             return Fate::esp_inner_bad;
         }
         set_addresses(identity, six);
         tos = six.traffic_class();
-        burst.l3[slot] = l3 + sizeof(Ipv6);
-        burst.gre_length[slot] = static_cast<std::uint16_t>(rest);
+        burst.l3[slot] = l3 + header_length;
+        burst.gre_length[slot] = static_cast<std::uint16_t>(sizeof(Ipv6) + rest - header_length);
     }
     // Congestion that the ESP packet met goes into the delivery header before that is taken off (RFC 6040 §4.2).
     const std::uint8_t ecn = ecn_decapsulate(tos, burst.outer_tos[slot]);
@@ -108,10 +115,19 @@ inline Fate fate_of(ipsec::Opened why) noexcept {
         if (next_header == ip::kIpv4 || next_header == ip::kIpv6) [[likely]] {
             return parse_delivery(burst, slot, text, length, next_header);
         }
-    } else if (next_header == ip::kGre) {
-        if (length < sizeof(Gre)) { return Fate::esp_inner_truncated; }
-        burst.l3[slot] = text;
-        burst.gre_length[slot] = static_cast<std::uint16_t>(length);
+    } else if (next_header == ip::kGre || next_header == ip::kDestinationOptions) {
+        unsigned options = 0;
+        if (next_header != ip::kGre) {
+            // Only a delivery header of IPv6 has options behind it, inside ESP as the sender likes it (RFC 4303
+            // §3.1.1).
+            const bool six = burst.identity[slot].local_high != 0 || burst.identity[slot].local_low >> 32U != 0xffff;
+            const Fate fate =
+                six ? judge_headers(ip::kDestinationOptions, text, length, false, options) : Fate::esp_next_header;
+            if (fate != Fate::live) { return fate; }
+        }
+        if (length < options + sizeof(Gre)) { return Fate::esp_inner_truncated; }
+        burst.l3[slot] = text + options;
+        burst.gre_length[slot] = static_cast<std::uint16_t>(length - options);
         return Fate::live;
     }
     return next_header == ipsec::kNoNextHeader ? Fate::esp_dummy : Fate::esp_next_header;

@@ -18,7 +18,7 @@ enum class Charge : std::uint8_t { port, circuit };
     X(runt, port, "the frame is too short for its Ethernet header and tags")                                            \
     X(chained, port, "the packet spans several buffers and cannot be made one")                                         \
     X(not_for_us, port, "the destination MAC or the outer destination address is somebody else's")                      \
-    X(bad_tag, port, "three tags, an inner TPID that is not accepted, VID 0 or 4095; tags that a NIC lost")             \
+    X(bad_tag, port, "three tags, an inner TPID that is not accepted, VID 4095, three priority tags; tags that a NIC lost") \
     X(unknown_vlan, port, "no peering has these tags on this port")                                                     \
     X(tags_reassigned, port, "a frame of the edge's own whose tags a reload gave to another peering")                   \
     X(multicast, circuit, "a group MAC, or a multicast or broadcast IP destination")                                    \
@@ -29,6 +29,8 @@ enum class Charge : std::uint8_t { port, circuit };
     X(bad_checksum, circuit, "the IPv4 header checksum is wrong")                                                       \
     X(oversize, circuit, "the IP packet is longer than the MTU of the port it came in by")                              \
     X(martian, circuit, "never forwarded, from or to: 0/8, 127/8, 169.254/16, 240/4, ::, ::1, mapped, fe80::/10")       \
+    X(jumbogram, circuit, "an IPv6 packet that says its length in a jumbo payload option (RFC 2675)")                   \
+    X(extension_header, circuit, "for the edge: IPv6 extension headers or AH that it cannot follow or must refuse")     \
     X(source_not_accepted, circuit, "the source is outside the peering's accepted prefixes")                            \
     X(no_route, circuit, "the VRF has no route to the destination")                                                     \
     X(ttl_expired, circuit, "the TTL or hop limit would reach 0")                                                       \

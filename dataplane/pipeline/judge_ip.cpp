@@ -1,5 +1,6 @@
 // The customer's IP packet: what is unusual about it, and what becomes of it.
 #include "dataplane/pipeline/parse_ip.hpp"
+#include "lib/net/extension_headers.hpp"
 #include "lib/net/ndisc.hpp"
 
 namespace peerlane::dataplane::detail {
@@ -13,10 +14,17 @@ bool is_own(std::uint32_t value) noexcept {
 Fate deliver(Burst& burst, std::uint32_t slot, unsigned total) noexcept {
     burst.length[slot] = static_cast<std::uint16_t>(total);
     burst.answers = true;
-    return Fate::punted;
+    return judge_delivery(burst, slot);
 }
 
 }  // namespace
+
+Fate judge_delivery(const Burst& burst, std::uint32_t slot) noexcept {
+    const auto* l3 = burst.l3[slot];
+    if (l3[0] >> 4U != 6) { return Fate::punted; }
+    const auto upper = upper_layer(*reinterpret_cast<const Ipv6*>(l3), burst.length[slot]);
+    return upper.known() && !upper.refused ? Fate::punted : Fate::extension_header;
+}
 
 bool is_neighbour_discovery(const Ipv6& header, unsigned left) noexcept {
     if (left < sizeof(Ipv6) + 1 || header.next_header != ip::kIcmp6 || header.hop_limit != 255) { return false; }
@@ -59,6 +67,7 @@ Fate judge_ipv6(const Snapshot& snapshot, Burst& burst, std::uint32_t slot, unsi
     if (header.version_class_flow.get() >> 28U != 6) { return Fate::bad_header; }
     if (total > left) { return Fate::truncated; }
     if (total > limit) { return Fate::oversize; }
+    if (is_jumbogram(header, left)) { return Fate::jumbogram; }
     const Ip6 source{header.source_high.get(), header.source_low.get()};
     const Ip6 destination{header.destination_high.get(), header.destination_low.get()};
     const bool from_never = never_forwarded(source) != nullptr;

@@ -3,12 +3,14 @@
 
 #include <rte_prefetch.h>
 
+#include <algorithm>
 #include <cstddef>
 
 #include "dataplane/pipeline/esp_seal.hpp"
 #include "dataplane/pipeline/neighbour.hpp"
 #include "dataplane/pipeline/worker.hpp"
 #include "lib/net/checksum.hpp"
+#include "lib/net/extension_headers.hpp"
 #include "lib/net/headers.hpp"
 #include "lib/net/mss.hpp"
 
@@ -71,8 +73,8 @@ inline bool is_ipv4(const std::uint8_t* l3) noexcept {
     return true;
 }
 
-/// Clamps the MSS of an unfragmented TCP segment to what fits `mtu`. A packet that goes no further stays as it came:
-/// the answer quotes it.
+/// Clamps the MSS of an unfragmented TCP segment, behind any extension headers, to what fits `mtu`. A packet that goes
+/// no further stays as it came: the answer quotes it.
 [[gnu::noinline]] inline void clamp_slot(const Burst& burst, std::uint32_t slot, unsigned mtu) noexcept {
     if (burst.fate[slot] != Fate::live) { return; }
     auto* l3 = burst.l3[slot];
@@ -81,8 +83,11 @@ inline bool is_ipv4(const std::uint8_t* l3) noexcept {
         const unsigned skip = header.header_length();
         if (header.protocol != ip::kTcp || header.is_fragment()) { return; }
         clamp_mss(l3 + skip, burst.length[slot] - skip, sizeof(Ipv4), mtu);
-    } else if (reinterpret_cast<const Ipv6*>(l3)->next_header == ip::kTcp) {
-        clamp_mss(l3 + sizeof(Ipv6), burst.length[slot] - static_cast<unsigned>(sizeof(Ipv6)), sizeof(Ipv6), mtu);
+    } else {
+        // What an Authentication Header covers is not to be changed.
+        const auto upper = upper_layer(*reinterpret_cast<const Ipv6*>(l3), burst.length[slot]);
+        if (upper.protocol != ip::kTcp || upper.fragment || upper.authenticated) { return; }
+        clamp_mss(l3 + upper.offset, burst.length[slot] - upper.offset, sizeof(Ipv6), mtu);
     }
 }
 
@@ -126,7 +131,10 @@ inline void mtu_guard_to_cloud(Worker& worker, Burst& burst) noexcept {
         guard_slot(burst, slot,
                    {tunnel.mtu, next_hop(worker.state, tunnel), (tunnel.flags & TunnelInfo::kIgnoreDf) != 0,
                     (tunnel.flags & TunnelInfo::kProtected) != 0 ? kSealedHeadroom : kHeadroom});
-        if ((tunnel.flags & TunnelInfo::kClampMss) != 0) [[unlikely]] { detail::clamp_slot(burst, slot, tunnel.mtu); }
+        if ((tunnel.flags & TunnelInfo::kClampMss) != 0) [[unlikely]] {
+            // What comes back has to fit the link as well.
+            detail::clamp_slot(burst, slot, std::min(tunnel.mtu, worker.snapshot->exits[burst.attachment[slot]].mtu));
+        }
     });
     burst.sweep();
 }

@@ -3,6 +3,8 @@
 
 #include "dataplane/pipeline/parse_ip.hpp"
 #include "dataplane/pipeline/parse_outer.hpp"
+#include "dataplane/pipeline/priority_tags.hpp"
+#include "lib/net/extension_headers.hpp"
 
 namespace peerlane::dataplane::detail {
 namespace {
@@ -47,6 +49,12 @@ Fate judge_udp(Inside& inside, std::uint64_t pseudo, bool six) noexcept {
     return Fate::live;
 }
 
+/// Behind an Authentication Header, which nobody here verifies: a tunnel's packet is refused.
+Fate judge_authenticated(const Snapshot& snapshot, const Inside& inside) noexcept {
+    const bool tunnel = inside.protocol == ip::kGre || (inside.protocol == ip::kEsp && !snapshot.sas.empty());
+    return tunnel ? Fate::extension_header : Fate::punted;
+}
+
 Fate judge_inside(const Snapshot& snapshot, Inside& inside, std::uint64_t pseudo, bool six) noexcept {
     if (inside.protocol == ip::kGre) { return inside.length < sizeof(Gre) ? Fate::outer_truncated : Fate::live; }
     if (snapshot.sas.empty()) { return Fate::punted; }
@@ -83,6 +91,10 @@ Fate judge_outer4(const Snapshot& snapshot, const std::uint8_t* l3, unsigned lef
     if (is_no_source(Ip4{header.source.get()})) { return Fate::martian; }
     inside = {header.protocol, l3 + header_length, total - header_length};
     if (header.is_fragment()) { return judge_fragment(snapshot, inside, header.fragment_offset() == 0); }
+    if (inside.protocol == ip::kAuthentication) {
+        const auto upper = walk_extension_headers(inside.protocol, inside.at, inside.length);
+        return upper.cut ? Fate::outer_truncated : judge_authenticated(snapshot, {.protocol = upper.protocol});
+    }
     return judge_inside(snapshot, inside, sum_words(header.source.octets, 8), false);
 }
 
@@ -104,18 +116,31 @@ Fate judge_outer6(const Snapshot& snapshot, const std::uint8_t* l3, unsigned lef
     if (!to_link && !is_local(snapshot, destination)) { return Fate::not_for_us; }
     if (total > mtu) { return Fate::oversize; }
     if (is_no_source(Ip6{header.source_high.get(), header.source_low.get()})) { return Fate::martian; }
+    if (is_jumbogram(header, left)) { return Fate::jumbogram; }
     if (to_link) { return Fate::punted; }
     inside = {header.next_header, l3 + sizeof(Ipv6), header.payload_length.get()};
-    if (inside.protocol == ip::kFragment6) {
-        if (inside.length < sizeof(Fragment6)) { return Fate::outer_truncated; }
-        const auto& piece = *reinterpret_cast<const Fragment6*>(inside.at);
-        inside = {piece.next_header, inside.at + sizeof(Fragment6), inside.length - unsigned{sizeof(Fragment6)}};
-        return judge_fragment(snapshot, inside, piece.offset() == 0);
+    if (is_extension_header(inside.protocol)) [[unlikely]] {
+        const auto upper = upper_layer(header, total);
+        inside = {upper.protocol, l3 + upper.offset, total - upper.offset};
+        if (upper.cut) { return Fate::outer_truncated; }
+        if (upper.endless || upper.refused) { return Fate::extension_header; }
+        if (upper.authenticated) { return judge_authenticated(snapshot, inside); }
+        if (upper.fragment) { return judge_fragment(snapshot, inside, !upper.later); }
     }
     return judge_inside(snapshot, inside, sum_words(header.source_high.octets, 32), true);
 }
 
 }  // namespace
+
+Fate judge_headers(std::uint8_t protocol, const std::uint8_t* at, unsigned length, bool first,
+                   unsigned& skipped) noexcept {
+    const auto upper = walk_extension_headers(protocol, at, length, first);
+    if (upper.cut && first) { return Fate::esp_inner_truncated; }
+    const bool taken = upper.known() && !upper.refused && !upper.fragment && !upper.authenticated;
+    if (!taken || upper.protocol != ip::kGre) { return first ? Fate::esp_inner_bad : Fate::esp_next_header; }
+    skipped += upper.offset;
+    return Fate::live;
+}
 
 bool may_reply_to(const Snapshot& snapshot, Ip6 source) noexcept {
     const auto four = static_cast<std::uint32_t>(source.low);
@@ -159,6 +184,11 @@ Fate judge_outer(const Snapshot& snapshot, const PortInfo& port, const std::uint
 }  // namespace
 
 void parse_unusual(Worker& worker, Burst& burst, std::uint32_t slot, std::uint8_t* frame, unsigned length) noexcept {
+    if (length > sizeof(ether::Header) && ether::is_tpid(reinterpret_cast<const ether::Header*>(frame)->type.get()) &&
+        take_out_priority_tags(*burst.mbuf[slot]) != 0) {
+        frame = rte_pktmbuf_mtod(burst.mbuf[slot], std::uint8_t*);
+        length = burst.mbuf[slot]->data_len;
+    }
     Inside inside;
     const Fate fate = judge_outer(*worker.snapshot, worker.snapshot->ports[burst.port], frame, length, inside);
     if (fate != Fate::live) {

@@ -20,6 +20,9 @@ namespace detail {
 [[gnu::cold]] Fate judge_ipv6(const Snapshot& snapshot, Burst& burst, std::uint32_t slot, unsigned limit,
                               bool customer) noexcept;
 
+/// What becomes of an IP packet for the edge itself: its extension headers may be none that it takes.
+[[gnu::cold]] Fate judge_delivery(const Burst& burst, std::uint32_t slot) noexcept;
+
 /// Frames that are neither IPv4 nor IPv6 to one of our MACs: ARP and neighbour discovery go to local delivery.
 [[gnu::cold]] Fate judge_other(const std::uint8_t* l3, unsigned left, unsigned type) noexcept;
 
@@ -75,8 +78,9 @@ template <bool kVouched>
     const unsigned total = static_cast<unsigned>(sizeof(Ipv6)) + header.payload_length.get();
     const Ip6 source{header.source_high.get(), header.source_low.get()};
     const Ip6 destination{header.destination_high.get(), header.destination_low.get()};
-    const bool usual = l3[0] >> 4U == 6 && total <= left && total <= limit && is_plain_unicast(source.high) &&
-                       is_plain_unicast(destination.high);
+    // A payload of no length may be that of a jumbogram.
+    const bool usual = l3[0] >> 4U == 6 && total != sizeof(Ipv6) && total <= left && total <= limit &&
+                       is_plain_unicast(source.high) && is_plain_unicast(destination.high);
     if (!usual) [[unlikely]] {
         const Fate fate = detail::judge_ipv6(snapshot, burst, slot, limit, customer);
         if (fate != Fate::live) {

@@ -5,6 +5,7 @@
 #include <rte_prefetch.h>
 
 #include "dataplane/pipeline/device_marks.hpp"
+#include "dataplane/pipeline/priority_tags.hpp"
 #include "dataplane/pipeline/worker.hpp"
 #include "lib/net/headers.hpp"
 
@@ -36,7 +37,7 @@ inline std::uint64_t load_mac(const std::uint8_t* frame) noexcept {
 
 constexpr bool bad_vid(unsigned tci) noexcept {
     return (tci & 0xfffU) - 1U >= 4094U;
-}  // 0 is a priority tag, 4095 reserved
+}  // 0 names no VLAN, 4095 is reserved
 
 /// What stands behind the outer tag is not the inner TPID that is sent there, but a TPID: Fate::live if it is accepted
 /// and its tag is right. Then `type` is what follows, and `vid` its VID.
@@ -115,6 +116,11 @@ template <bool kStrips>
         }
         const bool is_ip = type == ether::kIpv4 || type == ether::kIpv6;
         if (bad || (!is_ip && ether::is_tpid(static_cast<std::uint16_t>(type)))) [[unlikely]] {
+            // Priority tags are no VLANs; without them it begins again.
+            if (take_out_priority_tags(*mbuf) != 0) {
+                --slot;
+                continue;
+            }
             const Fate fate = bad || inner_vid != 0
                                   ? Fate::bad_tag
                                   : other_inner_tag(port, frame + header, length - header, type, inner_vid);

@@ -17,6 +17,12 @@ namespace detail {
 /// ESP: local delivery. Fills the columns of parse_outer().
 void parse_unusual(Worker& worker, Burst& burst, std::uint32_t slot, std::uint8_t* frame, unsigned length) noexcept;
 
+/// The extension headers between what ESP has around and GRE: `protocol` is the first, `length` bytes may be read from
+/// `at` on, `first` if an IPv6 header is before them. Fate::live, and their length is added to `skipped`; or what is
+/// wrong.
+[[gnu::cold]] Fate judge_headers(std::uint8_t protocol, const std::uint8_t* at, unsigned length, bool first,
+                                 unsigned& skipped) noexcept;
+
 /// What becomes of GRE to `destination` (IPv4 mapped) that no tunnel takes: not one of the edge's own addresses on the
 /// core side, or of no tunnel there.
 Fate judge_stranger(const Snapshot& snapshot, Ip6 destination) noexcept;

@@ -4,6 +4,7 @@
 #include <rte_prefetch.h>
 
 #include "dataplane/pipeline/pair.hpp"
+#include "dataplane/pipeline/parse_ip.hpp"
 #include "dataplane/pipeline/worker.hpp"
 
 namespace peerlane::dataplane {
@@ -46,7 +47,7 @@ namespace detail {
     } else if (route::index(value) == static_cast<std::uint32_t>(route::Special::broadcast)) {
         burst.end(slot, Fate::multicast);
     } else {
-        burst.end(slot, Fate::punted);
+        burst.end(slot, judge_delivery(burst, slot));
         burst.answers = true;
     }
 }

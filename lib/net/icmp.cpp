@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "lib/net/checksum.hpp"
+#include "lib/net/extension_headers.hpp"
 #include "lib/net/reply_options.hpp"
 
 namespace peerlane {
@@ -99,35 +100,6 @@ void set_icmp_checksum(Icmp& icmp, unsigned length, std::uint64_t extra) {
     std::memcpy(icmp.checksum.octets, &sum, 2);
 }
 
-struct UpperLayer {
-    std::uint8_t protocol;
-    unsigned offset;  // from the IPv6 header
-    bool later_fragment;
-    bool fragmented;
-    bool unknown;  // behind more headers than anybody sends, or than fit: could be anything
-};
-
-// Walks the extension headers that RFC 8200 §4 lets a node meet before the upper layer; stops at what does not fit.
-UpperLayer upper_layer(const Ipv6& packet, unsigned length) noexcept {
-    const auto* octets = reinterpret_cast<const std::uint8_t*>(&packet);
-    UpperLayer at{packet.next_header, sizeof(Ipv6), false, false, false};
-    for (int headers = 0;; ++headers) {
-        const bool options = at.protocol == 0 || at.protocol == 43 || at.protocol == 60;
-        if (!options && at.protocol != ip::kFragment6) { break; }
-        at.unknown = headers == 8 || at.offset + 8 > length;
-        if (at.unknown) { break; }
-        const auto* header = octets + at.offset;
-        if (at.protocol == ip::kFragment6) {
-            at.fragmented = true;
-            at.later_fragment = ((header[2] << 8U | header[3]) & 0xfff8U) != 0;
-            if (at.later_fragment) { break; }
-        }
-        at.offset += options ? (header[1] + 1U) * 8U : 8U;
-        at.protocol = header[0];
-    }
-    return at;
-}
-
 }  // namespace
 
 bool icmp_may_answer(const Ipv4& packet, unsigned length) noexcept {
@@ -153,8 +125,9 @@ bool icmp_may_answer(const Ipv6& packet, unsigned length) noexcept {
         packet.source_high.octets[0] == 0xff || (high == 0 && low <= 1) || is_subnet_router_anycast(high, low);
     if (no_unicast || packet.destination_high.octets[0] == 0xff) { return false; }
     const auto upper = upper_layer(packet, length);
-    if (upper.later_fragment || upper.unknown) { return false; }
-    if (upper.protocol != ip::kIcmp6) { return true; }
+    if (!upper.known()) { return false; }
+    // RFC 4443 §2.4 (e) has no exception for fragments; what a later one is a piece of, it does not say.
+    if (upper.later || upper.protocol != ip::kIcmp6) { return true; }
     return upper.offset < length && is_informational6(reinterpret_cast<const std::uint8_t*>(&packet)[upper.offset]);
 }
 
@@ -201,8 +174,10 @@ bool is_echo_request(const Ipv4& packet, unsigned length) noexcept {
 }
 
 bool is_echo_request(const Ipv6& packet, unsigned length) noexcept {
-    if (packet.next_header != ip::kIcmp6 || length < sizeof(Ipv6) + sizeof(Icmp)) { return false; }
-    const auto* icmp = reinterpret_cast<const std::uint8_t*>(&packet) + sizeof(Ipv6);
+    const auto upper = upper_layer(packet, length);
+    const bool plain = upper.known() && !upper.refused && !upper.fragment && !upper.authenticated;
+    if (!plain || upper.protocol != ip::kIcmp6 || length < upper.offset + sizeof(Icmp)) { return false; }
+    const auto* icmp = reinterpret_cast<const std::uint8_t*>(&packet) + upper.offset;
     return icmp[0] == kEchoRequest6 && icmp[1] == 0;
 }
 
@@ -212,8 +187,9 @@ bool echo_checksum_ok(const Ipv4& packet, unsigned length) noexcept {
 }
 
 bool echo_checksum_ok(const Ipv6& packet, unsigned length) noexcept {
-    const auto payload = static_cast<unsigned>(length - sizeof(Ipv6));
-    const auto* icmp = reinterpret_cast<const std::uint8_t*>(&packet) + sizeof(Ipv6);
+    const unsigned offset = upper_layer(packet, length).offset;
+    const unsigned payload = length - offset;
+    const auto* icmp = reinterpret_cast<const std::uint8_t*>(&packet) + offset;
     return fold(pseudo_header_sum(packet, ip::kIcmp6, payload) + sum_words(icmp, payload)) == 0xffff;
 }
 
@@ -235,10 +211,11 @@ unsigned echo_reply(std::uint8_t* out, const Ipv4& packet, unsigned length, std:
 }
 
 unsigned echo_reply(std::uint8_t* out, const Ipv6& packet, unsigned length) noexcept {
-    const auto payload = static_cast<unsigned>(length - sizeof(Ipv6));
+    const unsigned offset = upper_layer(packet, length).offset;
+    const unsigned payload = length - offset;
     auto& header = *reinterpret_cast<Ipv6*>(out);
     auto& icmp = *reinterpret_cast<Icmp*>(out + sizeof(Ipv6));
-    std::memcpy(&icmp, reinterpret_cast<const std::uint8_t*>(&packet) + sizeof(Ipv6), payload);
+    std::memcpy(&icmp, reinterpret_cast<const std::uint8_t*>(&packet) + offset, payload);
     write_ipv6(header, packet.traffic_class(), payload);
     header.source_high = packet.destination_high;
     header.source_low = packet.destination_low;
@@ -246,7 +223,7 @@ unsigned echo_reply(std::uint8_t* out, const Ipv6& packet, unsigned length) noex
     header.destination_low = packet.source_low;
     icmp.type = kEchoReply6;
     set_icmp_checksum(icmp, payload, pseudo_header_sum(header, ip::kIcmp6, payload));
-    return length;
+    return static_cast<unsigned>(sizeof(Ipv6)) + payload;
 }
 
 }  // namespace peerlane

@@ -22,9 +22,9 @@ enum class IcmpError : std::uint8_t {
 inline constexpr unsigned kIcmp4ErrorMax = 576;
 inline constexpr unsigned kIcmp6ErrorMax = 1280;
 
-/// True if RFC 1812 §4.3.2.7 / RFC 4443 §2.4 (e) allow an error in answer to this packet: no ICMP error, no fragment
-/// but the first, no multicast, broadcast or unspecified source or destination. `packet` is `length` octets from a
-/// verified IP header on.
+/// True if RFC 1812 §4.3.2.7 / RFC 4443 §2.4 (e) allow an error in answer to this packet: no ICMP error, no IPv4
+/// fragment but the first, no multicast, broadcast or unspecified source or destination. `packet` is `length` octets
+/// from a verified IP header on.
 bool icmp_may_answer(const Ipv4& packet, unsigned length) noexcept;
 bool icmp_may_answer(const Ipv6& packet, unsigned length) noexcept;
 
@@ -44,8 +44,8 @@ bool echo_checksum_ok(const Ipv4& packet, unsigned length) noexcept;
 bool echo_checksum_ok(const Ipv6& packet, unsigned length) noexcept;
 
 /// Writes the reply to a request with a right checksum and returns its length: addresses swapped, the request's TOS,
-/// hop limit 64, of options what reply_options() says, with its `time` (RFC 1122 §3.2.2.6). `out` has room for `length`
-/// octets.
+/// hop limit 64, of options what reply_options() says, with its `time` (RFC 1122 §3.2.2.6), no extension headers. `out`
+/// has room for `length` octets.
 unsigned echo_reply(std::uint8_t* out, const Ipv4& packet, unsigned length, std::uint32_t time = 0) noexcept;
 unsigned echo_reply(std::uint8_t* out, const Ipv6& packet, unsigned length) noexcept;
 

@@ -51,6 +51,8 @@ enum {
     kEthernet = 14,
     kTag = 4,
     kVidMask = 0x0fff,
+    kMostVlanTags = 2,
+    kMostPriorityTags = 2,
     // From the start of the frame:
     kArpTypes = kEthernet,        // hardware and protocol type, their lengths: six octets (RFC 826)
     kArpTarget = kEthernet + 24,  // target protocol address
@@ -80,17 +82,31 @@ ALWAYS __u32 tpid_bit(__u16 type) {
     return type == bpf_htons(0x9300) ? STEER_TPID_9300 : 0;
 }
 
-/// Two tags are a peering's only if the inner one has a VID: an inner VID 0 is not a frame with one tag.
+/// VID 0 names no VLAN (IEEE 802.1Q section 9.6): up to two such tags are passed over, wherever they are. Of the two
+/// others each has to have a TPID that is accepted there. What is behind them is the edge's to judge.
 ALWAYS enum steer_verdict access(const __u8* frame, const __u8* end, __u32 outer_tpids, __u32 inner_tpids) {
-    if (frame + kEthernet > end) { return STEER_TRUNCATED; }
-    if (!(tpid_bit(WORD16(frame, 12)) & outer_tpids)) { return STEER_UNTAGGED; }
-    if (frame + kEthernet + kTag > end) { return STEER_TRUNCATED; }
-    struct steer_vlan key = {.outer = bpf_ntohs(WORD16(frame, 14)) & kVidMask, .inner = 0};
-    if (tpid_bit(WORD16(frame, 16)) & inner_tpids) {
-        if (frame + kEthernet + 2 * kTag > end) { return STEER_TRUNCATED; }
-        key.inner = bpf_ntohs(WORD16(frame, 18)) & kVidMask;
-        if (key.inner == 0) { return STEER_UNKNOWN_VLAN; }
+    struct steer_vlan key = {.outer = 0, .inner = 0};
+    int priorities = 0;
+#pragma unroll
+    for (int tag = 0; tag < kMostVlanTags + kMostPriorityTags + 1; ++tag) {
+        if (frame + kEthernet > end) { return STEER_TRUNCATED; }
+        const __u16 type = WORD16(frame, 12);
+        const __u32 tpid = tpid_bit(type);
+        if (key.inner != 0 || !tpid) { break; }
+        if (frame + kEthernet + kTag > end) { return STEER_TRUNCATED; }
+        const __u16 vid = bpf_ntohs(WORD16(frame, 14)) & kVidMask;
+        if (vid == 0) {
+            if (++priorities > kMostPriorityTags) { return STEER_UNKNOWN_VLAN; }
+        } else if (!(tpid & (key.outer == 0 ? outer_tpids : inner_tpids))) {
+            break;
+        } else if (key.outer == 0) {
+            key.outer = vid;
+        } else {
+            key.inner = vid;
+        }
+        frame += kTag;
     }
+    if (key.outer == 0) { return STEER_UNTAGGED; }
     return bpf_map_lookup_elem(&vlans, &key) ? STEER_TO_PEERING : STEER_UNKNOWN_VLAN;
 }
 
@@ -130,7 +146,14 @@ ALWAYS enum steer_verdict core6(const __u8* frame, const __u8* end) {
     return is_mine6(frame + kNdTarget) ? STEER_TO_SOLICITED_NODE : STEER_OTHER_ADDRESS;
 }
 
+/// A frame with up to two priority tags is the one without them.
 ALWAYS enum steer_verdict core(const __u8* frame, const __u8* end) {
+#pragma unroll
+    for (int tag = 0; tag < kMostPriorityTags; ++tag) {
+        if (frame + kEthernet + kTag > end || !tpid_bit(WORD16(frame, 12))) { break; }
+        if ((WORD16(frame, 14) & bpf_htons(kVidMask)) != 0) { break; }
+        frame += kTag;
+    }
     if (frame + kEthernet > end) { return STEER_TRUNCATED; }
     const __u16 type = WORD16(frame, 12);
     if (type == bpf_htons(ETH_P_IP)) {

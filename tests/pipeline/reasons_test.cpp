@@ -60,7 +60,7 @@ std::map<Fate, Cause> causes() {
         {Fate::runt, {"access0", from_contoso(up4()).truncate(20)}},
         {Fate::chained, {"access0", from_contoso(Packet().ip4("10.0.0.1", "10.100.0.1").payload(12'000)).segments(2)}},
         {Fate::not_for_us, {"core0", Packet().ether().ip4("198.51.100.8", "192.0.2.77").gre(1).then(down4())}},
-        {Fate::bad_tag, {"access0", Packet().ether().tag(0).then(up4())}},
+        {Fate::bad_tag, {"access0", Packet().ether().tag(4095).then(up4())}},
         {Fate::unknown_vlan, {"access0", Packet().ether().tag(5).then(up4())}},
         {Fate::multicast, {"access0", from_contoso(up4("224.0.0.1"))}},
         {Fate::not_ip, {"access0", from_contoso(up4()).ether_type(0x88cc)}},
@@ -69,6 +69,15 @@ std::map<Fate, Cause> causes() {
         {Fate::bad_checksum, {"access0", from_contoso(Packet().ip4("10.0.0.1", "10.100.0.1").wrong_checksum())}},
         {Fate::oversize, {"access0", from_contoso(Packet().ip4("10.0.0.1", "10.100.0.1").payload(1600))}},
         {Fate::martian, {"access0", from_contoso(up4("127.0.0.1"))}},
+        {Fate::jumbogram,
+         {"access0", from_contoso(Packet()
+                                      .ip6("fd00:10::1", "fd00:100::1")
+                                      .protocol(0)
+                                      .total_length(0)
+                                      .payload({17, 0, 0xc2, 4, 0, 0, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8}))}},
+        {Fate::extension_header,
+         {"access0",
+          from_contoso(Packet().ip6("fe80::1", "fe80::ff:fe00:0").protocol(43).payload({17, 0, 0, 1, 0, 0, 0, 0}))}},
         {Fate::source_not_accepted, {"access0", from_contoso(up4("10.100.0.1", "11.0.0.1"))}},
         {Fate::no_route, {"access0", from_contoso(up4("203.0.113.1"))}},
         {Fate::ttl_expired, {"access0", from_contoso(Packet(up4()).ttl(1))}},

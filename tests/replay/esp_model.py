@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 import esp
+import headers
 import wire
 from parse import Drop, Punt
 
@@ -81,6 +82,17 @@ class SealedFrame:
             self.lane.sa.spi, self.sequence, self.delivery.raw.hex(), self.frame().hex())
 
 
+def without_headers(ipv6, upper, otherwise):
+    """The IPv6 packet `ipv6` with what is behind its extension headers, GRE, directly behind its header."""
+    if upper.problem == "cut" and otherwise == "esp_inner_bad":
+        raise Drop("esp_inner_truncated")
+    if upper.problem or upper.refused or upper.fragment or upper.authenticated or upper.protocol != wire.GRE:
+        raise Drop(otherwise)
+    if len(upper.rest) < 4:
+        raise Drop("esp_inner_truncated")
+    return ipv6[:4] + len(upper.rest).to_bytes(2, "big") + bytes([wire.GRE]) + ipv6[7:40] + upper.rest
+
+
 def delivery_header(data, version):
     """The delivery packet at the start of `data`; what is behind it is padding (RFC 4303 section 2.7)."""
     header = 20 if version == 4 else 40
@@ -92,10 +104,12 @@ def delivery_header(data, version):
         header, total = (data[0] & 15) * 4, int.from_bytes(data[2:4], "big")
     else:
         total = 40 + int.from_bytes(data[4:6], "big")
-    if version == 6 and data[6] != wire.GRE:
-        raise Drop("esp_inner_bad")
-    if not header + 4 <= total <= len(data):
+    if total > len(data) or (version == 4 and total < header + 4):
         raise Drop("esp_inner_truncated")
+    if version == 6:
+        if headers.is_jumbogram(data):
+            raise Drop("jumbogram")
+        data = without_headers(data[:total], headers.walk(data[6], data[40:total]), "esp_inner_bad")
     try:
         packet = wire.parse_ipv4(data) if version == 4 else wire.parse_ipv6(data)
     except wire.Malformed as error:
@@ -179,6 +193,10 @@ class Ipsec:
         if next_header == esp.DUMMY:
             raise Drop("esp_dummy")
         if made.transport:
+            if version == 6 and next_header == headers.DESTINATION:
+                upper = headers.walk(next_header, payload, False)
+                payload = without_headers(bytes(40), upper, "esp_next_header")[40:]
+                next_header = wire.GRE
             if next_header != wire.GRE:
                 raise Drop("esp_next_header")
             if len(payload) < 4:

@@ -2,6 +2,7 @@
 
 import struct
 
+import headers
 import wire
 
 
@@ -65,9 +66,10 @@ def mss_option(segment):
 def clamp_mss(raw, tunnel_mtu):
     """`raw` with the MSS option of a SYN lowered to what fits; the checksum changes as RFC 1624 (eqn. 3) says."""
     packet = wire.parse_ipv4(raw) if raw[0] >> 4 == 4 else wire.parse_ipv6(raw)
-    if packet.protocol != wire.TCP or packet.fragment:
+    upper = headers.upper_layer(packet)
+    if upper.protocol != wire.TCP or upper.fragment or upper.problem or upper.authenticated:
         return raw
-    segment = bytearray(packet.payload)
+    segment = bytearray(upper.rest)
     at = mss_option(segment)
     limit = tunnel_mtu - (40 if packet.version == 4 else 60)
     if at is None or struct.unpack_from("!H", segment, at)[0] <= limit:
@@ -82,4 +84,4 @@ def clamp_mss(raw, tunnel_mtu):
     while total > 0xFFFF:
         total = (total & 0xFFFF) + (total >> 16)
     struct.pack_into("!H", segment, 16, total ^ 0xFFFF)
-    return packet.raw[: packet.header] + bytes(segment)
+    return packet.raw[: len(packet.raw) - len(segment)] + bytes(segment)

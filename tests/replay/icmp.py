@@ -2,6 +2,7 @@
 
 import struct
 
+import headers
 import wire
 
 NO_ROUTE, TTL_EXPIRED, TOO_BIG = "no_route", "ttl_expired", "too_big"
@@ -26,15 +27,15 @@ def icmpv4(message):
 
 
 def may_be_answered(packet):
-    """False for ICMP errors and later fragments: no ICMP error is sent in answer to them."""
-    protocol, rest, offset = wire.upper_layer(packet)
-    if offset:
-        return False
-    if packet.version == 4 and protocol == wire.ICMP:
-        return bool(rest) and rest[0] not in ERRORS_V4
-    if packet.version == 6 and protocol == wire.ICMPV6:
-        return bool(rest) and rest[0] >= 128
-    return True
+    """False for ICMP errors and later IPv4 fragments: no ICMP error is sent in answer to them."""
+    if packet.version == 4:
+        if packet.offset:
+            return False
+        return packet.protocol != wire.ICMP or packet.payload[:1] not in [b""] + [bytes([e]) for e in ERRORS_V4]
+    upper = headers.upper_layer(packet)
+    if upper.problem or upper.later or upper.protocol != wire.ICMPV6:
+        return not upper.problem
+    return bool(upper.rest) and upper.rest[0] >= 128
 
 
 def never_answered(packet):
@@ -77,10 +78,11 @@ def error(reason, packet, source, mtu):
 
 def is_echo_request(packet):
     """By its headers: the checksum may still be wrong."""
-    if packet.fragment or len(packet.payload) < 8:
+    upper = headers.upper_layer(packet)
+    if upper.fragment or upper.refused or upper.problem or upper.authenticated or len(upper.rest) < 8:
         return False
     wanted = (wire.ICMP, b"\x08\0") if packet.version == 4 else (wire.ICMPV6, b"\x80\0")
-    return (packet.protocol, packet.payload[:2]) == wanted
+    return (upper.protocol, upper.rest[:2]) == wanted
 
 
 def reply_options(packet, now):
@@ -124,7 +126,7 @@ def enter_time(option, own, now):
 
 def echo_reply(packet, now):
     """The reply to an echo request, or None if its checksum is wrong."""
-    message = packet.payload
+    message = headers.upper_layer(packet).rest
     if packet.version == 4:
         if wire.ones_sum(message) != 0xFFFF:
             return None

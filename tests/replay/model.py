@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import flow
 import fragment
+import headers
 import icmp
 import wire
 from bucket import Bucket
@@ -77,7 +78,7 @@ class Predictor:
             raise Drop("untagged")
         vids = [tci & 0xFFF for _, tci in tags]
         arrival.pcps = [tci >> 13 for _, tci in tags]
-        if any(vid in (0, 4095) for vid in vids):
+        if 4095 in vids:
             raise Drop("bad_vid")
         group = bool(frame[0] & 1)
         if not group and port.mac_configured and frame[:6] != port.mac:
@@ -137,8 +138,17 @@ class Predictor:
             self.answer_on_link(arrival, reply, frame[6:12])
         elif reply:
             self.originate(arrival, reply)
+        if ours:
+            self.refuse_headers(packet)
         if ours or link_local(packet.dst):
             raise Punt("local")
+
+    @staticmethod
+    def refuse_headers(packet):
+        """Whom a packet is for discards it when its extension headers say so, or cannot be followed."""
+        upper = headers.upper_layer(packet)
+        if packet.version == 6 and (upper.refused or upper.problem):
+            raise Drop("extension_header")
 
     def answer_on_link(self, arrival, reply, neighbour):
         """Back to the station that asked."""
@@ -166,6 +176,7 @@ class Predictor:
     def deliver_locally(self, arrival):
         packet, peering = arrival.packet, arrival.peering
         if peering.owns(packet.dst):
+            self.refuse_headers(packet)
             reply = self.local_reply(arrival, packet)
             if reply:
                 self.originate(arrival, reply)
@@ -200,7 +211,7 @@ class Predictor:
             pieces = fragment.fragments(raw, mtu)
         tunnel = arrival.tunnel or (target if isinstance(target, Tunnel) else None)
         if tunnel and tunnel.mss_clamp:
-            limit = min(tunnel.mtu, mtu)
+            limit = min(tunnel.mtu, mtu, arrival.link.port.mtu if arrival.link else mtu)
             pieces = [fragment.clamp_mss(piece, limit) for piece in pieces]
         self.need_neighbour(target)
         self.police(arrival, target)
@@ -376,7 +387,9 @@ class Predictor:
         port = arrival.port
         if len(frame) < 14:
             raise Drop("runt")
-        ethertype, body = struct.unpack_from("!H", frame, 12)[0], frame[14:]
+        ethertype, body, tags = parse_link(frame)
+        if tags:
+            raise Drop("ethertype")
         group = bool(frame[0] & 1)
         if not group and port.mac_configured and frame[:6] != port.mac:
             raise Drop("not_for_us")
@@ -396,11 +409,10 @@ class Predictor:
             if outer.dst == wire.link_local(port.mac):
                 self.deliver_core(arrival, outer, frame)
             raise Punt("local")
-        if outer.fragment or (outer.version == 6 and outer.protocol == wire.V6_FRAGMENT):
-            self.deliver_fragment(outer)
+        whole, outer = outer, self.follow_headers(outer)
         outer, opened = self.ipsec.open(outer)
         if outer.protocol != wire.GRE:
-            self.deliver_core(arrival, outer, frame)
+            self.deliver_core(arrival, whole, frame)
         key, protocol, payload = parse_gre(outer.payload, "esp_inner_truncated" if opened else "gre: truncated")
         tunnel = self.edge.tunnels.get((outer.dst, outer.src, key))
         if opened and tunnel is not opened:
@@ -421,16 +433,25 @@ class Predictor:
         self.deliver_locally(arrival)
         self.forward(arrival)
 
-    def deliver_fragment(self, outer):
-        """The system puts together what is not a tunnel's."""
-        protocol, payload, first = outer.protocol, outer.payload, outer.offset == 0
-        if outer.version == 6:
-            if len(payload) < 8:
-                raise Drop("outer_truncated")
-            protocol, first, payload = payload[0], int.from_bytes(payload[2:4], "big") < 8, payload[8:]
-        if protocol == wire.GRE or self.ipsec.ends_in(protocol, payload if first else b""):
-            raise Drop("outer_fragment")
-        raise Punt("local")
+    def follow_headers(self, outer):
+        """The packet as if it had no extension headers, if it is whole and they do not hinder."""
+        upper = headers.upper_layer(outer)
+        if upper.problem == "cut":
+            raise Drop("outer_truncated")
+        if upper.problem or upper.refused:
+            raise Drop("extension_header")
+        if upper.authenticated:
+            if upper.protocol == wire.GRE or self.ipsec.ends_in(upper.protocol, b""):
+                raise Drop("extension_header")
+            raise Punt("local")
+        if upper.fragment:  # the system puts together what is not a tunnel's
+            if upper.protocol == wire.GRE or self.ipsec.ends_in(upper.protocol, b"" if upper.later else upper.rest):
+                raise Drop("outer_fragment")
+            raise Punt("local")
+        if outer.version == 6 and upper.protocol != outer.protocol:
+            return wire.parse_ipv6(wire.ipv6(outer.src, outer.dst, upper.protocol, upper.rest, tos=outer.tos,
+                                             ttl=outer.ttl))
+        return outer
 
     def deliver_core(self, arrival, outer, frame):
         reply = self.local_reply(arrival, outer)

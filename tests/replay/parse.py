@@ -3,6 +3,7 @@
 import ipaddress
 import struct
 
+import headers
 import wire
 
 ND_TYPES = range(133, 138)
@@ -21,18 +22,27 @@ class Punt(Exception):
 
 
 def parse_link(frame, port):
+    """(EtherType, what follows, VLAN tags); VID 0 names no VLAN (IEEE 802.1Q section 9.6)."""
     if len(frame) < 14:
         raise Drop("runt")
-    tags, at = [], 12
+    tags, priorities, at = [], 0, 12
     ethertype = struct.unpack_from("!H", frame, at)[0]
     while ethertype in (wire.TPIDS if tags else port.outer_tpids):
+        whole = len(frame) >= at + 6
+        if whole and struct.unpack_from("!H", frame, at + 2)[0] & 0xFFF == 0:
+            priorities += 1
+            at += 4
+            ethertype = struct.unpack_from("!H", frame, at)[0]
+            continue
         if len(tags) == 2 or (tags and ethertype not in port.inner_tpids):
             raise Drop("tags")
-        if len(frame) < at + 6:
+        if not whole:
             raise Drop("runt")
         tags.append((ethertype, struct.unpack_from("!H", frame, at + 2)[0]))
         at += 4
         ethertype = struct.unpack_from("!H", frame, at)[0]
+    if priorities > 2:
+        raise Drop("priority tags")
     return ethertype, frame[at + 2 :], tags
 
 
@@ -49,6 +59,8 @@ def parse_ip(ethertype, body, port=None):
         packet = wire.parse_ipv4(body) if ethertype == wire.ETH_IPV4 else wire.parse_ipv6(body)
     except wire.Malformed as error:
         raise Drop("malformed: %s" % error)
+    if packet.version == 6 and headers.is_jumbogram(body):
+        raise Drop("jumbogram")
     if port and len(packet.raw) > port.mtu:
         raise Drop("over_mtu")
     return packet

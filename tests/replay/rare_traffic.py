@@ -1,5 +1,6 @@
 """Rare packets over corners.yaml, one function per subject: each yields (port name, frame)."""
 
+import itertools
 import struct
 
 import icmp
@@ -184,6 +185,61 @@ class Rare:
             yield self.cloud(raw)
             yield self.cloud(self.udp(wire.packed(src), wire.packed("9.8.7.6"), 60))
 
+    def priority_tags(self):
+        """VID 0 in every place, up to three times."""
+        for src, dst in ((CUSTOMER4, CLOUD4), (NEAR4, EDGE4)):
+            raw = packets.ip(src, dst, *packets.echo_request(src, dst, 3, b"abcdefgh"))
+            for vids in ([100, 10], [100], [], [100, 10, 10], [100, 4095]):
+                for places in itertools.product(range(4), repeat=len(vids) + 1):
+                    if not 0 < sum(places) < 4:
+                        continue
+                    tags = []
+                    for zeros, vid in itertools.zip_longest(places, vids):
+                        tags += [0] * zeros + ([] if vid is None else [vid])
+                    yield self.access(raw, vids=tags, tpids=[0x88A8] + [0x8100] * (len(tags) - 1))
+
+    def priority_tags_on_the_core(self):
+        own, gateway = self.tunnels["v4key"].port.mac, b"\2" * 6
+        for name in ("v4key", "v6key"):
+            tunnel = self.tunnels[name]
+            outer = packets.ip(tunnel.remote, tunnel.local, wire.GRE,
+                               packets.gre(tunnel.key, self.udp(CLOUD4, CUSTOMER4, 60)))
+            for tcis in ([0xA000], [0, 0], [0, 0, 0], [1], [0, 1], [1, 0]):
+                for tpid in wire.TPIDS:
+                    frame = wire.ethernet(own, gateway, [(tpid, tci) for tci in tcis], packets.ethertype_of(outer),
+                                          outer)
+                    yield "core0", frame
+
+    def extension_headers(self):
+        """Chains of up to three headers before everything that is for the edge, and before what is only forwarded."""
+        pool = {wire.V6_HOP: [b"\0\0\1\4\0\0\0\0", b"\0\0\5\2\0\0\1\0", b"\0\0\xc2\4\0\0\0\x50"],
+                wire.V6_DEST: [b"\0\0\4\1\4\1\1\0", b"\0\0\x40\4\0\0\0\0", b"\0\0\x1e\6\0\0\0\0"],
+                wire.V6_ROUTING: [b"\0\0\0\0\0\0\0\0", b"\0\0\0\1\0\0\0\0", b"\0\2\0\0" + b"\0" * 20],
+                wire.V6_FRAGMENT: [b"\0\0\0\0\0\0\0\5", b"\0\0\0\1\0\0\0\5", b"\0\0\0\x08\0\0\0\5"],
+                51: [b"\0\1\0\0\0\0\0\1\0\0\0\1", b"\0\x10\0\0\0\0\0\1\0\0\0\1"]}
+        single = [(kind, head) for kind, heads in pool.items() for head in heads]
+        chains = [[one] for one in single] + [list(two) for two in itertools.product(single, repeat=2)]
+        chains += [[single[3]] * count for count in (7, 8, 9, 10)]
+        gre6 = self.tunnels["v6key"]
+        core6, stranger = wire.packed("2001:db8:ffff::1"), wire.packed("2001:db8:99::1")
+        syn = packets.tcp(CUSTOMER6, CLOUD6, b"", 0x02, b"\x02\x04\xff\xff")
+        for chain in chains:
+            def before(src, dst, protocol, payload, chain=chain, **fields):
+                for kind, head in reversed(chain):
+                    protocol, payload = kind, bytes([protocol]) + head[1:] + payload
+                return wire.ipv6(src, dst, protocol, payload, **fields)
+
+            yield self.core(before(gre6.remote, gre6.local, wire.GRE,
+                                   packets.gre(gre6.key, self.udp(CLOUD4, CUSTOMER4, 60))))
+            yield self.core(before(stranger, core6, *packets.echo_request(stranger, core6, 3, b"abc")))
+            yield self.access(before(NEAR6, EDGE6, *packets.echo_request(NEAR6, EDGE6, 3, b"abc")))
+            yield self.access(before(CUSTOMER6, CLOUD6, wire.TCP, syn))
+            yield self.access(before(CUSTOMER6, CLOUD6, wire.UDP, b"x" * 40, ttl=1))
+            raw = bytearray(before(CUSTOMER6, CLOUD6, wire.UDP, b"x" * 40))
+            raw[4:6] = b"\0\0"
+            yield self.access(bytes(raw))
+            yield self.cloud(bytes(raw[:8]) + CLOUD6 + CUSTOMER6 + bytes(raw[40:]))
+
     def udp(self, src, dst, size, **fields):
         return packets.ip(src, dst, wire.UDP, packets.udp(src, dst, packets.filler(0, size)), **fields)
 
@@ -283,4 +339,4 @@ class Rare:
                 multicast_that_is_no_neighbour_discovery, arp, routing_protocols,
                 core_addresses, no_errors_about_errors, quotes_of_every_size,
                 errors_with_nowhere_to_go, options_of_fragments, fragments_of_fragments, reserved_flag,
-                segments_to_clamp, outer_headers, gre_in_gre)
+                segments_to_clamp, priority_tags, priority_tags_on_the_core, extension_headers, outer_headers, gre_in_gre)

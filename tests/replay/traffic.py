@@ -224,9 +224,12 @@ class Traffic:
 
     def unknown(self, link, candidates):
         """One of the tag lists that is no attachment of this port: who sends another's tags is the other."""
-        free = [vids for vids in candidates
-                if len(vids) > 2 or (link.port.name, *([None] + vids)[-2:]) not in self.edge.attachments]
-        return self.rng.choice(free)
+        def is_free(vids):
+            named = [vid for vid in vids if vid]  # VID 0 names nobody
+            attachment = self.edge.attachments.get((link.port.name, *([None, None] + named)[-2:]))
+            return len(named) > 2 or attachment in (None, link)
+
+        return self.rng.choice([vids for vids in candidates if is_free(vids)])
 
     def odd_access_frame(self, link, raw, src, version):
         """Good IP in a frame that is not quite right, or no IP at all."""
@@ -237,11 +240,11 @@ class Traffic:
             port, frame = self.access_frame(link, raw, padding=False)
             return port, frame[: rng.randrange(1, min(len(frame), 80))]
         if kind == 1:
-            return self.access_frame(link, raw, vids=rng.choice([[0], [4095]]) + vids[1:])
+            return self.access_frame(link, raw, vids=self.unknown(link, [[0] + vids[1:], [4095] + vids[1:]]))
         if kind == 2:
-            return self.access_frame(link, raw, vids=vids[:-1] + rng.choice([[0], [4095]]))
+            return self.access_frame(link, raw, vids=self.unknown(link, [vids[:-1] + [0], vids[:-1] + [4095]]))
         if kind == 3:
-            return self.access_frame(link, raw, vids=self.unknown(link, [vids + [10], vids + [0], [5] + vids]))
+            return self.access_frame(link, raw, vids=self.unknown(link, [vids + [10], vids + [0], [0] + vids, [5] + vids]))
         if kind == 4:
             wrong = [vids[:-1] + [3999], [3999] + vids[1:], vids[:1], vids[-1:]]
             return self.access_frame(link, raw, vids=self.unknown(link, wrong))

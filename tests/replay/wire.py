@@ -103,25 +103,6 @@ def parse_ipv6(data):
     return Ip(6, bytes(data[:total]), 40, tos, data[7], data[6], bytes(data[8:24]), bytes(data[24:40]))
 
 
-def upper_layer(packet):
-    """(protocol, bytes of the upper layer, fragment offset in bytes) behind any IPv6 extension headers."""
-    if packet.version == 4:
-        return packet.protocol, packet.payload, packet.offset * 8
-    protocol, rest = packet.protocol, packet.payload
-    while protocol in (V6_HOP, V6_ROUTING, V6_FRAGMENT, V6_DEST):
-        if len(rest) < 8:
-            return None, b"", 0
-        if protocol == V6_FRAGMENT:
-            offset = struct.unpack_from("!H", rest, 2)[0] & 0xFFF8
-            if offset:
-                return rest[0], rest[8:], offset
-            protocol, rest = rest[0], rest[8:]
-            continue
-        size = (rest[1] + 1) * 8
-        protocol, rest = rest[0], rest[size:]
-    return protocol, rest, 0
-
-
 def with_ipv4_checksum(raw):
     header = (raw[0] & 15) * 4
     raw = bytearray(raw)

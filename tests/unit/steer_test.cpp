@@ -43,6 +43,12 @@ void expect(Program& program, const Frame& frame, steer_verdict verdict, const c
     EXPECT_EQ(result.redirected, verdict < STEER_PASSED) << what;
 }
 
+void add_tag(Frame& frame, std::uint16_t tpid, std::uint16_t tci) {
+    const std::uint8_t tag[] = {static_cast<std::uint8_t>(tpid >> 8U), static_cast<std::uint8_t>(tpid),
+                                static_cast<std::uint8_t>(tci >> 8U), static_cast<std::uint8_t>(tci)};
+    frame.insert(frame.begin() + 12, std::begin(tag), std::end(tag));
+}
+
 TEST_F(Access, TwoTags) {
     for (const auto tpid : kTpids) {
         expect(program, ethernet({{tpid, 100}, {0x8100, 10}}, 0x0800), STEER_TO_PEERING, "a peering");
@@ -53,8 +59,13 @@ TEST_F(Access, TwoTags) {
     expect(program, ethernet({{0x88a8, 101}, {0x8100, 10}}, 0x0800), STEER_UNKNOWN_VLAN, "another S-VID");
     expect(program, ethernet({{0x88a8, 10}, {0x8100, 100}}, 0x0800), STEER_UNKNOWN_VLAN, "the wrong way round");
     expect(program, ethernet({{0x88a8, 100}, {0x88a8, 10}}, 0x0800), STEER_UNKNOWN_VLAN, "the inner TPID of an S-TAG");
-    expect(program, ethernet({{0x88a8, 200}, {0x8100, 0}}, 0x0800), STEER_UNKNOWN_VLAN, "not the one tag of (200, 0)");
-    expect(program, ethernet({{0x88a8, 0}, {0x8100, 10}}, 0x0800), STEER_UNKNOWN_VLAN, "a priority tag outside");
+    expect(program, ethernet({{0x8100, 0}, {0x88a8, 100}, {0x8100, 10}}, 0x0800), STEER_TO_PEERING, "VID 0 before");
+    expect(program, ethernet({{0x88a8, 100}, {0x8100, 0}, {0x8100, 10}}, 0x0800), STEER_TO_PEERING, "VID 0 between");
+    expect(program, ethernet({{0x88a8, 100}, {0x8100, 10}, {0x8100, 0}}, 0x0800), STEER_TO_PEERING, "VID 0 behind");
+    expect(program, ethernet({{0x8100, 0}, {0x88a8, 100}, {0x8100, 0}, {0x8100, 10}}, 0x0800), STEER_TO_PEERING, "two");
+    expect(program, ethernet({{0x8100, 0}, {0x8100, 0}, {0x8100, 0}, {0x88a8, 100}, {0x8100, 10}}, 0x0800),
+           STEER_UNKNOWN_VLAN, "three");
+    expect(program, ethernet({{0x88a8, 0}, {0x8100, 10}}, 0x0800), STEER_UNKNOWN_VLAN, "a C-VID alone");
     expect(program, ethernet({{0x9200, 100}, {0x8100, 10}}, 0x0800), STEER_UNTAGGED, "a TPID that is none");
     program.settle(STEER_ROLE_ACCESS, STEER_TPID_8100 | STEER_TPID_9200, STEER_TPID_8100 | STEER_TPID_88A8);
     expect(program, ethernet({{0x9200, 100}, {0x8100, 10}}, 0x0800), STEER_TO_PEERING, "a further TPID");
@@ -68,7 +79,9 @@ TEST_F(Access, OneTagOrNone) {
     for (const auto tpid : kTpids) {
         expect(program, ethernet({{tpid, 200}}, 0x0800), STEER_TO_PEERING, "a peering");
         expect(program, ethernet({{tpid, 100}}, 0x0800), STEER_UNKNOWN_VLAN, "an S-VID alone");
-        expect(program, ethernet({{tpid, 0}}, 0x0800), STEER_UNKNOWN_VLAN, "a priority tag");
+        expect(program, ethernet({{tpid, 0}}, 0x0800), STEER_UNTAGGED, "a priority tag");
+        expect(program, ethernet({{tpid, 0}, {tpid, 200}}, 0x0800), STEER_TO_PEERING, "behind a priority tag");
+        expect(program, ethernet({{tpid, 200}, {tpid, 0}}, 0x0800), STEER_TO_PEERING, "before one");
     }
     expect(program, ethernet({{0x8100, 200}, {0x8100, 5}}, 0x0800), STEER_UNKNOWN_VLAN, "a second tag");
     expect(program, ethernet({{0x8100, 200}}, 0x88cc), STEER_TO_PEERING, "whatever is in it");
@@ -105,6 +118,23 @@ TEST_F(Core, InternetProtocol) {
         six.resize(length);
         expect(program, four, length < 34 ? STEER_TRUNCATED : STEER_TO_ADDRESS, "IPv4 cut short");
         expect(program, six, length < 54 ? STEER_TRUNCATED : STEER_TO_ADDRESS, "IPv6 cut short");
+    }
+}
+
+TEST_F(Core, PriorityTags) {
+    for (const auto tpid : kTpids) {
+        for (auto [frame, verdict] : {std::pair{ip4(kEdge4), STEER_TO_ADDRESS},
+                                      {ip4(kKernel4), STEER_OTHER_ADDRESS},
+                                      {ip6(kEdge6, 47), STEER_TO_ADDRESS},
+                                      {arp(1, kKernel4, kEdge4), STEER_TO_ARP}}) {
+            for (unsigned tags = 1; tags <= 3; ++tags) {
+                add_tag(frame, tpid, 0xe000);
+                expect(program, frame, tags <= 2 ? verdict : STEER_TAGGED, "VID 0");
+            }
+        }
+        auto vlan = ip4(kEdge4);
+        add_tag(vlan, tpid, 1);
+        expect(program, vlan, STEER_TAGGED, "a VLAN");
     }
 }
 
@@ -182,19 +212,38 @@ class Model {
     explicit Model(const Frame& frame) : frame_(frame) {}
 
     steer_verdict access() const {
-        if (!tpid(12)) { return STEER_UNTAGGED; }
-        if (frame_.size() < 18) { return STEER_TRUNCATED; }
-        const bool two = number(16, 2) == 0x8100;
-        if (two && frame_.size() < 22) { return STEER_TRUNCATED; }
-        const auto outer = number(14, 2) % 4096;
-        const auto inner = two ? number(18, 2) % 4096 : 0;
-        if (two && inner == 0) { return STEER_UNKNOWN_VLAN; }
+        std::vector<std::uint64_t> vids;
+        unsigned priorities = 0;
+        for (std::size_t at = 12; vids.size() < 2 && tpid(at); at += 4) {
+            if (frame_.size() < at + 6) { return STEER_TRUNCATED; }
+            const auto vid = number(at + 2, 2) % 4096;
+            if (vid == 0) {
+                if (++priorities == 3) { return STEER_UNKNOWN_VLAN; }
+                continue;
+            }
+            if (!vids.empty() && number(at, 2) != 0x8100) { break; }
+            vids.push_back(vid);
+        }
+        if (vids.empty()) { return STEER_UNTAGGED; }
+        const auto outer = vids[0];
+        const auto inner = vids.size() == 2 ? vids[1] : 0;
         const bool known =
             std::ranges::any_of(kVlans, [&](const auto& vlan) { return vlan.first == outer && vlan.second == inner; });
         return known ? STEER_TO_PEERING : STEER_UNKNOWN_VLAN;
     }
 
+    /// As if the first two priority tags were not there.
     steer_verdict core() const {
+        Frame bare = frame_;
+        for (unsigned i = 0; i < 2 && Model(bare).is_priority(); ++i) {
+            bare.erase(bare.begin() + 12, bare.begin() + 16);
+        }
+        return Model(bare).untagged();
+    }
+
+  private:
+    [[nodiscard]] bool is_priority() const { return tpid(12) && frame_.size() >= 18 && number(14, 2) % 4096 == 0; }
+    steer_verdict untagged() const {
         switch (number(12, 2)) {
             case 0x0800:
                 if (frame_.size() < 34) { return STEER_TRUNCATED; }
@@ -210,7 +259,6 @@ class Model {
         }
     }
 
-  private:
     steer_verdict core6() const {
         if (frame_.size() < 54) { return STEER_TRUNCATED; }
         const Ip6 target = address(38);
@@ -258,6 +306,7 @@ Frame random_frame(std::mt19937_64& random) {
             break;
         case 2:
             frame = ethernet({tag(), tag()}, 0x0800);
+            if (any(2) == 0) { frame = ethernet({tag(), tag(), tag(), tag()}, 0x0800); }
             break;
         case 3:
             frame = ip4(four());
@@ -272,6 +321,7 @@ Frame random_frame(std::mt19937_64& random) {
             frame = discovery(static_cast<std::uint8_t>(133 + any(4)), address(), address());
             break;
     }
+    for (auto tags = any(8); tags < 3; ++tags) { add_tag(frame, 0x8100, static_cast<std::uint16_t>(any(16) << 12U)); }
     for (auto changes = any(3); changes > 0; --changes) {
         frame[any(frame.size())] ^= static_cast<std::uint8_t>(1U << any(8));
     }
