@@ -31,7 +31,7 @@ enum class Charge : std::uint8_t { port, circuit };
     X(martian, circuit, "never forwarded, from or to: 0/8, 127/8, 169.254/16, 240/4, ::, ::1, mapped, fe80::/10")       \
     X(jumbogram, circuit, "an IPv6 packet that says its length in a jumbo payload option (RFC 2675)")                   \
     X(extension_header, circuit, "for the edge: IPv6 extension headers or AH that it cannot follow or must refuse")     \
-    X(source_not_accepted, circuit, "the source is outside the peering's accepted prefixes")                            \
+    X(source_not_accepted, circuit, "outside the accepted prefixes; the edge's own, a link's network or broadcast address")\
     X(no_route, circuit, "the VRF has no route to the destination")                                                     \
     X(ttl_expired, circuit, "the TTL or hop limit would reach 0")                                                       \
     X(too_big, circuit, "larger than the MTU of the way out, and not to be fragmented")                                 \

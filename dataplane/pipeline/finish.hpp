@@ -10,7 +10,8 @@ namespace detail {
 
 /// Reasons that only a packet with a route has; in to_customer it has an exit.
 constexpr bool has_exit(Fate why) noexcept {
-    return why == Fate::ttl_expired || why == Fate::too_big || why == Fate::no_neighbour || why == Fate::policed;
+    return why == Fate::ttl_expired || why == Fate::too_big || why == Fate::no_neighbour || why == Fate::policed ||
+           why == Fate::source_not_accepted;
 }
 
 /// The circuit's drop cell that a slot is charged to, or kNowhere.

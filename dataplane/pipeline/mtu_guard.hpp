@@ -119,6 +119,18 @@ namespace detail {
 }
 }  // namespace detail
 
+namespace detail {
+/// From a tunnel: the edge's own address, or a link's network or broadcast address, is no host's in the cloud (RFC 1812
+/// §5.3.7). True if the source is one, and the packet ends.
+[[gnu::noinline, gnu::cold]] inline bool refuse_own_source(Burst& burst, std::uint32_t slot, bool four) noexcept {
+    const auto value = four ? table::find(burst.routes4[slot], Ip4{burst.source4[slot]})
+                            : table::find(burst.routes6[slot], burst.source6[slot]);
+    if (route::kind(value) != route::Kind::special) { return false; }
+    burst.end(slot, Fate::source_not_accepted);
+    return true;
+}
+}  // namespace detail
+
 inline void mtu_guard_to_cloud(Worker& worker, Burst& burst) noexcept {
     const TunnelInfo* tunnels = worker.snapshot->tunnels.data();
     burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) {
@@ -145,8 +157,11 @@ inline void mtu_guard_to_customer(Worker& worker, Burst& burst) noexcept {
     burst.each([&] [[gnu::always_inline]] (std::uint32_t slot) {
         const Exit& exit = exits[burst.exit[slot]];
         rte_prefetch0(&buckets[exit.bucket]);
-        guard_slot(burst, slot,
-                   {exit.mtu, next_hop(worker.state, exit, burst.exit[slot], !detail::is_ipv4(burst.l3[slot])), false});
+        const bool four = detail::is_ipv4(burst.l3[slot]);
+        const bool near = four ? link_source::may_be(exit.near4, Ip4{burst.source4[slot]})
+                               : link_source::may_be(exit.near4, exit.near6, burst.source6[slot]);
+        if (near && detail::refuse_own_source(burst, slot, four)) [[unlikely]] { return; }
+        guard_slot(burst, slot, {exit.mtu, next_hop(worker.state, exit, burst.exit[slot], !four), false});
         if (burst.clamp_mtu[slot] != 0) [[unlikely]] {
             detail::clamp_slot(burst, slot, std::min<unsigned>(burst.clamp_mtu[slot], exit.mtu));
         }

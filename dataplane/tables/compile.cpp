@@ -244,7 +244,7 @@ class Compilation {
         exit.own_bucket = attachment.own_bucket;
         exit.rate = bucket.rate;
         exit.bucket = circuit_cell(circuit_slot, end.link, Direction::to_customer);
-        exit.peering = slot;
+        compile_link_sources(peering, exit);
         neighbours_.add_customer(circuit, peering, end, index);
         compile_link_header(circuit, peering, port, snapshot_->ports[end.port], exit);
 

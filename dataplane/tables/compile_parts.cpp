@@ -1,6 +1,7 @@
 #include "dataplane/tables/compile_parts.hpp"
 
 #include <algorithm>
+#include <bit>
 
 #include "config/derive.hpp"
 #include "lib/net/checksum.hpp"
@@ -79,6 +80,7 @@ std::vector<typename Family::Range> vrf_ranges(const config::Peering& peering, s
         const std::vector<Route> connected{{*subnet, route::accept_bit(link.link)}};
         accepted = table::overlay(accepted, table::longest_prefix_ranges(connected), either);
         own.push_back({edge, 1});
+        Family::add_broadcasts(own, *subnet);
     }
     const auto but_not = [](std::uint32_t a, std::uint32_t b) { return b != 0 ? 0U : a; };
     accepted = table::overlay(accepted, table::longest_prefix_ranges(own), but_not);
@@ -188,6 +190,31 @@ void set_tpids(const config::Port& port, PortInfo& info) noexcept {
     info.inner_tpids = ether::tpid_bit(ether::kVlan) | ether::tpid_bit(info.inner_tpid);
     for (const auto tpid : port.accept_tpids) { info.outer_tpids |= ether::tpid_bit(tpid); }
     for (const auto tpid : port.accept_inner_tpids) { info.inner_tpids |= ether::tpid_bit(tpid); }
+}
+
+void compile_link_sources(const config::Peering& peering, Exit& exit) {
+    std::optional<std::pair<std::uint32_t, std::uint32_t>> four;  // the lowest and the highest address
+    std::optional<std::uint8_t> six;
+    bool ask = false;
+    for (const auto& link : peering.links) {
+        if (link.subnet) {
+            const auto low = first_address(*link.subnet).value;
+            const auto high = last_address(*link.subnet).value;
+            four = four ? std::pair(std::min(four->first, low), std::max(four->second, high)) : std::pair(low, high);
+        }
+        if (link.subnet6) {
+            const auto hash = link_source::hash6(first_address(*link.subnet6).high);
+            ask |= six && *six != hash;
+            six = hash;
+        }
+    }
+    exit.near6 = six.value_or(0);
+    exit.near4 = link_source::kNone;
+    if (four) {
+        const auto bits = std::max(8U, static_cast<unsigned>(std::bit_width(four->first ^ four->second)));
+        exit.near4 = (four->first & ~0xffU) | bits;
+    }
+    if (ask) { exit.near4 |= link_source::kAsk6; }
 }
 
 void compile_link_header(const config::Circuit& circuit, const config::Peering& peering, const config::Port& port,

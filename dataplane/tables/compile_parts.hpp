@@ -20,6 +20,9 @@ void compile_tunnel(const config::Tunnel& tunnel, const config::Port& port, cons
 /// checksum are the packet's. 20 or 40 octets.
 void put_delivery_header(std::uint8_t* at, const IpAddress& local, const IpAddress& remote, std::uint8_t protocol);
 
+/// near4 and near6 of `exit`.
+void compile_link_sources(const config::Peering& peering, Exit& exit);
+
 /// The link header of `exit`, with PCP 0 (IEEE 802.1Q §9.6).
 /// What an access port sends and accepts in its tags.
 void set_tpids(const config::Port& port, PortInfo& info) noexcept;

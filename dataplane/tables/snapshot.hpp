@@ -80,6 +80,26 @@ struct alignas(64) Attachment {
 };
 static_assert(sizeof(Attachment) == 64, "one cache line a packet");
 
+/// Quick questions whether the source of a packet from a tunnel may be an own address of its peering, or the network or
+/// broadcast address of one of its links. Who may be is looked up in the VRF.
+namespace link_source {
+/// Exit::near4: what the subnets of the links have in common, and in the low bits how many bits differ (8 .. 32).
+inline constexpr std::uint32_t kBits = 63;
+inline constexpr std::uint32_t kAsk6 = 64;  // the links' IPv6 subnets have different hashes: everybody may be
+inline constexpr std::uint32_t kNone = 8;   // 0.0.0.0/24, which is never a source
+
+constexpr bool may_be(std::uint32_t near4, Ip4 source) noexcept {
+    return std::uint64_t{source.value ^ near4} >> (near4 & kBits) == 0;
+}
+/// Of the first half of an address: link subnets are /64 or longer.
+constexpr std::uint8_t hash6(std::uint64_t high) noexcept {
+    return static_cast<std::uint8_t>(high * 0x9e37'79b9'7f4a'7c15U >> 56U);
+}
+constexpr bool may_be(std::uint32_t near4, std::uint8_t near6, Ip6 source) noexcept {
+    return hash6(source.high) == near6 || (near4 & kAsk6) != 0;
+}
+}  // namespace link_source
+
 /// The way out to a customer on one link; same index as Attachment. The first half line ends with the link header, so
 /// that one 32-octet copy puts it in front of a packet.
 struct alignas(64) Exit {
@@ -88,13 +108,14 @@ struct alignas(64) Exit {
     std::uint8_t port = 0;
     std::uint8_t header_length = 0;  // 18 or 22
     bool has_mac = false;            // the header's; else `neighbours` say it
-    bool own_bucket = false;
+    bool own_bucket : 1 = false;
+    bool hears_tpid : 1 = false;            // the outer or only tag's TPID is in State::heard_tpids
     std::uint8_t shortest = 0;              // as Attachment::shortest
-    bool hears_tpid = false;                // the outer or only tag's TPID is in State::heard_tpids
+    std::uint8_t near6 = 0;                 // namespace link_source, of the peering's links
     std::array<std::uint8_t, 22> header{};  // Ethernet and tags, right-aligned; its last two octets are the EtherType
     meter::BucketRate rate{};
     std::uint32_t bucket = 0;  // the circuit's to_customer bucket and drop cell
-    std::uint32_t peering = 0;
+    std::uint32_t near4 = link_source::kNone;
 };
 static_assert(sizeof(Exit) == 64 && offsetof(Exit, header) + 22 == 32);
 

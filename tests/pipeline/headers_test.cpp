@@ -97,11 +97,6 @@ TEST(Headers, BeforeGre) {
          core(Packet().ip4("198.51.100.7", "192.0.2.1").protocol(51).raw(headers(kAh, kGre)).payload(40)),
          Fate::extension_header,
          {}},
-        {"IPv4, another protocol behind one",
-         "core0",
-         core(Packet().ip4("198.51.100.7", "192.0.2.1").protocol(51).raw(headers(kAh, kTcp)).payload(40)),
-         Fate::punted,
-         {}},
     });
 }
 

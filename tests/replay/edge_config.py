@@ -139,6 +139,12 @@ class Peering:
     def owns(self, address):
         return any(s.edge == address for link in self.links.values() for s in link.subnets.values())
 
+    def is_no_host(self, address):
+        """The edge's own address, or the network or broadcast address of a link."""
+        version = 4 if len(address) == 4 else 6
+        subnets = [link.subnets[version] for link in self.links.values() if version in link.subnets]
+        return self.owns(address) or any(subnet.reserved(address) for subnet in subnets)
+
     def route(self, address):
         """Longest-prefix match by looking at every route."""
         address = ipaddress.ip_address(address)

@@ -15,7 +15,7 @@ import wire
 from bucket import Bucket
 from edge_config import Link, Pair, Tunnel
 from esp_model import ECN_DECAPSULATED, ECN_DROP, Ipsec
-from parse import Drop, Punt, is_nd, link_local, martian, parse_gre, parse_ip, parse_link, punt_arp
+from parse import Drop, Punt, is_nd, link_local, martian, parse_gre, parse_ip, parse_link, punt_arp, refuse_headers
 
 @dataclass
 class Arrival:
@@ -120,8 +120,8 @@ class Predictor:
     @staticmethod
     def guard_source(arrival):
         packet, peering = arrival.packet, arrival.peering
-        if peering.owns(packet.src):
-            raise Drop("source: ours")
+        if peering.is_no_host(packet.src):
+            raise Drop("source: no host")
         own = arrival.link.subnets.get(packet.version)
         if own and own.holds(packet.src):
             return
@@ -139,30 +139,9 @@ class Predictor:
         elif reply:
             self.originate(arrival, reply)
         if ours:
-            self.refuse_headers(packet)
+            refuse_headers(packet)
         if ours or link_local(packet.dst):
             raise Punt("local")
-
-    @staticmethod
-    def refuse_headers(packet):
-        """Whom a packet is for discards it when its extension headers say so, or cannot be followed."""
-        upper = headers.upper_layer(packet)
-        if packet.version == 6 and (upper.refused or upper.problem):
-            raise Drop("extension_header")
-
-    def answer_on_link(self, arrival, reply, neighbour):
-        """Back to the station that asked."""
-        counts = self.ports[arrival.port.name]
-        counts["originated"] += 1
-        try:
-            if len(reply) > arrival.port.mtu:
-                raise Drop("too_big")
-            self.charge(arrival, [(arrival.link, "to_customer")], len(reply))
-            tags = self.tags(arrival.link, arrival.pcps)
-            self.transmit(arrival, arrival.port, wire.ethernet(neighbour, arrival.port.mac, tags, wire.ETH_IPV6, reply))
-            counts["sent"] += 1
-        except Drop:
-            counts["dropped"] += 1
 
     @staticmethod
     def guard_martians(arrival):
@@ -176,7 +155,7 @@ class Predictor:
     def deliver_locally(self, arrival):
         packet, peering = arrival.packet, arrival.peering
         if peering.owns(packet.dst):
-            self.refuse_headers(packet)
+            refuse_headers(packet)
             reply = self.local_reply(arrival, packet)
             if reply:
                 self.originate(arrival, reply)
@@ -197,6 +176,8 @@ class Predictor:
             target = flow.link(target, packet)
         if isinstance(target, Tunnel) and arrival.tunnel:
             raise Drop("cloud_to_cloud")
+        if arrival.tunnel and arrival.peering.is_no_host(packet.src):
+            raise Drop("source: no host")
         if packet.ttl <= 1:
             raise Drop("ttl_expired", icmp.TTL_EXPIRED)
         raw = wire.decrement_ttl(packet.raw)

@@ -101,3 +101,10 @@ def parse_gre(data, cut_short="gre: truncated"):
         raise Drop("gre: checksum")
     key = struct.unpack_from("!I", data, 8 if flags & 0x8000 else 4)[0] if flags & 0x2000 else None
     return key, protocol, data[size:]
+
+
+def refuse_headers(packet):
+    """Whom a packet is for discards it when its extension headers say so, or cannot be followed."""
+    upper = headers.upper_layer(packet)
+    if packet.version == 6 and (upper.refused or upper.problem):
+        raise Drop("extension_header")

@@ -240,6 +240,18 @@ class Rare:
             yield self.access(bytes(raw))
             yield self.cloud(bytes(raw[:8]) + CLOUD6 + CUSTOMER6 + bytes(raw[40:]))
 
+    def sources_that_are_no_host(self):
+        """Every address around both links, from the customer and from the cloud."""
+        for last in range(10):
+            four, six = bytes([172, 16, 0, last]), wire.packed("fd00:172::%x" % last)
+            for src, cloud, own in ((four, CLOUD4, CUSTOMER4), (six, CLOUD6, CUSTOMER6)):
+                yield self.access(self.udp(src, cloud, 60))
+                yield self.access(self.udp(src, own, 60))
+                yield self.cloud(self.udp(src, own, 60))
+                yield self.cloud(self.udp(src, own, 60), "v6key")
+                yield self.cloud(self.udp(src, own, 60, ttl=1))
+                yield self.cloud(self.udp(src, cloud, 60))
+
     def udp(self, src, dst, size, **fields):
         return packets.ip(src, dst, wire.UDP, packets.udp(src, dst, packets.filler(0, size)), **fields)
 
@@ -335,7 +347,7 @@ class Rare:
             raw = packets.ip(CUSTOMER4, CLOUD4, wire.GRE, packets.gre(0x2A01, raw))
             yield self.access(raw)
 
-    SUBJECTS = (echo_requests, large_echo_requests, link_local, never_forwarded, neighbour_discovery,
+    SUBJECTS = (echo_requests, large_echo_requests, link_local, never_forwarded, sources_that_are_no_host, neighbour_discovery,
                 multicast_that_is_no_neighbour_discovery, arp, routing_protocols,
                 core_addresses, no_errors_about_errors, quotes_of_every_size,
                 errors_with_nowhere_to_go, options_of_fragments, fragments_of_fragments, reserved_flag,
