@@ -32,6 +32,8 @@ Offloads choose_offloads(const rte_eth_dev_info& info, std::string_view driver, 
     offloads.checksums = (info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM) != 0 && driver != "net_tap";
     offloads.may_strip = (info.rx_offload_capa & (RTE_ETH_RX_OFFLOAD_VLAN_STRIP | RTE_ETH_RX_OFFLOAD_QINQ_STRIP)) != 0;
     offloads.strip = !core && takes_outermost(driver) && (info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_VLAN_STRIP) != 0;
+    // What a virtual machine or a container sends by veth, tap or a bridge has met no device yet.
+    offloads.unfinished = driver == "net_af_packet" || driver == "net_af_xdp" || driver == "net_virtio_user";
     if (rx_queues > 1) {
         offloads.rss =
             info.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_ESP);

@@ -10,6 +10,7 @@
 namespace peerlane::dataplane {
 
 struct Offloads {
+    bool unfinished = false;  // frames may come with what Linux leaves to a device (pipeline/unfinished.hpp)
     bool checksums = false;   // of received IPv4 headers are verified
     bool strip = false;       // the outer tag is taken off received frames
     bool may_strip = false;   // the device knows how to, and might although it is not asked

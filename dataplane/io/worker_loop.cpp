@@ -94,6 +94,7 @@ std::uint32_t poll_inlets(Worker& worker, const WorkerSetup& setup, const TscClo
         if (count == 0) { continue; }
         worker.burst.vouched = inlet.vouches;
         worker.burst.strips = inlet.strips;
+        worker.burst.unfinished = inlet.unfinished;
         process(worker, setup, inlet.port, count, start, clock);
         received += count;
     }
@@ -104,7 +105,7 @@ std::uint32_t poll_handed(Worker& worker, const WorkerSetup& setup, Handed& hand
     if (setup.rings.empty()) [[likely]] { return 0; }
     const auto start = rte_rdtsc();
     std::uint8_t port = 0;
-    worker.burst.vouched = worker.burst.strips = false;
+    worker.burst.vouched = worker.burst.strips = worker.burst.unfinished = false;
     const auto count = handed.take(setup.rings[setup.index], worker.burst, port);
     if (count != 0) { process(worker, setup, port, count, start, clock); }
     return count;
@@ -115,7 +116,7 @@ std::uint32_t poll_control(Worker& worker, const WorkerSetup& setup, FromControl
     if (setup.local.in == nullptr) { return 0; }
     const auto start = rte_rdtsc();
     Note like;
-    worker.burst.vouched = worker.burst.strips = false;
+    worker.burst.vouched = worker.burst.strips = worker.burst.unfinished = false;
     const auto count = from.take(setup.local.in, worker.burst, like);
     if (count == 0) [[likely]] { return 0; }
     if (like.kind == Note::Kind::own) {

@@ -19,8 +19,9 @@ struct Inlet {
     const DeviceNumber* device = nullptr;
     std::uint16_t queue = 0;
     std::uint8_t port = 0;
-    bool vouches = false;  // the device verifies IPv4 checksums
-    bool strips = false;   // the device may take off outer tags
+    bool vouches = false;     // the device verifies IPv4 checksums
+    bool strips = false;      // the device may take off outer tags
+    bool unfinished = false;  // Linux leaves checksums and segmentation to the device, which is the edge
 };
 
 struct WorkerSetup {

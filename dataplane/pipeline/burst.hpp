@@ -48,6 +48,7 @@ struct alignas(64) Burst {
     bool tpids = false;       // some slot may have other TPIDs than are sent there (tpids.hpp)
     bool vouched = false;     // received from a device that verifies IPv4 checksums (device_marks.hpp)
     bool strips = false;      // received from a device that may have taken off outer tags (device_marks.hpp)
+    bool unfinished = false;  // received from a device that leaves checksums and segmentation (unfinished.hpp)
     std::uint32_t v4_count = 0, v6_count = 0, esp_count = 0;
 
     alignas(64) std::uint8_t live[kBurst];

@@ -27,6 +27,7 @@ enum class Charge : std::uint8_t { port, circuit };
     X(truncated, circuit, "the IP header or its length runs past the frame")                                            \
     X(bad_header, circuit, "the IP version, header length or total length is wrong")                                    \
     X(bad_checksum, circuit, "the IPv4 header checksum is wrong")                                                       \
+    X(super_frame, circuit, "several packets in one frame (GRO, GSO), which the system has left to a device to divide")   \
     X(oversize, circuit, "the IP packet is longer than the MTU of the port it came in by")                              \
     X(martian, circuit, "never forwarded, from or to: 0/8, 127/8, 169.254/16, 240/4, ::, ::1, mapped, fe80::/10")       \
     X(jumbogram, circuit, "an IPv6 packet that says its length in a jumbo payload option (RFC 2675)")                   \
@@ -78,6 +79,8 @@ enum class Charge : std::uint8_t { port, circuit };
     X(handover_full, circuit, "the circuit or its customer has its share of the ring to the worker that has the SA")    \
     X(punt_full, circuit, "the sender, its circuit or its customer has its share of the ring to local delivery")        \
     X(no_memory, port, "no buffer free for a fragment")                                                                 \
+    X(link_down, port, "the port that the packet leaves by has no link, or no device")                                  \
+    X(tx_failed, port, "the frame is longer than the interface of the port that it leaves by takes now")                \
     X(tx_full, port, "the port's transmit queue is full")
 // clang-format on
 

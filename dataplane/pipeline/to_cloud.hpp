@@ -14,6 +14,7 @@
 #include "dataplane/pipeline/route.hpp"
 #include "dataplane/pipeline/tag_push.hpp"
 #include "dataplane/pipeline/tpids.hpp"
+#include "dataplane/pipeline/unfinished.hpp"
 #include "dataplane/pipeline/worker.hpp"
 
 namespace peerlane::dataplane {
@@ -27,6 +28,7 @@ void run_to_cloud(Worker& worker, Burst& burst, Observer& observe) {
     if (burst.tpids) [[unlikely]] { hear_tpids(worker, burst); }
     observe("classify", burst);
     parse_ip(worker, burst);
+    finish_unfinished(worker, burst);
     observe("parse_ip", burst);
     look_up(worker, burst);
     observe("look_up", burst);

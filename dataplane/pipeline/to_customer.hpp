@@ -10,6 +10,7 @@
 #include "dataplane/pipeline/police.hpp"
 #include "dataplane/pipeline/route.hpp"
 #include "dataplane/pipeline/tag_push.hpp"
+#include "dataplane/pipeline/unfinished.hpp"
 #include "dataplane/pipeline/worker.hpp"
 
 namespace peerlane::dataplane {
@@ -18,6 +19,7 @@ template <class Observer>
 void run_to_customer(Worker& worker, Burst& burst, Observer& observe) {
     if (burst.kind == Burst::Kind::received) [[likely]] {
         parse_outer(worker, burst);
+        refuse_super_frames(worker, burst);
         observe("parse_outer", burst);
         esp_open(worker, burst);
         observe("esp_open", burst);
@@ -30,6 +32,7 @@ void run_to_customer(Worker& worker, Burst& burst, Observer& observe) {
     keep_owner(worker, burst);
     observe("find_tunnel", burst);
     gre_decap(worker, burst);
+    finish_unfinished(worker, burst);
     observe("gre_decap", burst);
     look_up_destinations(worker, burst);
     observe("look_up", burst);

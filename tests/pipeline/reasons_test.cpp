@@ -7,10 +7,10 @@
 namespace peerlane::test {
 namespace reasons_test {
 
-/// What only several workers can bring about (tests/unit/handover_test.cpp has their cases), or a worker and control
-/// (tests/unit/local_limits_test.cpp).
-const std::set<Fate> kAmongWorkers{Fate::no_lane, Fate::handover_full, Fate::punt_limited, Fate::punt_full,
-                                   Fate::tags_reassigned};
+/// What only several workers can bring about (tests/unit/handover_test.cpp has their cases), a worker and control
+/// (tests/unit/local_limits_test.cpp), or a device (tests/unit/io_worker_test.cpp).
+const std::set<Fate> kAmongWorkers{Fate::no_lane,   Fate::handover_full, Fate::punt_limited,   Fate::punt_full,
+                                   Fate::link_down, Fate::tx_failed,     Fate::tags_reassigned};
 
 /// One frame that ends for each reason; the fixture's switches where a frame alone cannot bring it about.
 struct Cause {
