@@ -1,11 +1,13 @@
 // Rules for the edge and its ports.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <optional>
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "config/validate.hpp"
 
@@ -110,6 +112,51 @@ void check_frame_limit(const Check& check, const Port& port) {
                        fmt::format("write mtu: {} or less, or {}", limit->mtu, limit->more));
 }
 
+/// What two ports cannot share, as it is said and as it is compared.
+struct Resource {
+    std::string what;
+    std::string key;
+};
+
+std::string option_of(const std::string& device, std::string_view name) {
+    const auto at = device.find(fmt::format(",{}=", name));
+    if (at == std::string::npos) return {};
+    const auto start = at + name.size() + 2;
+    return device.substr(start, device.find(',', start) - start);
+}
+
+std::vector<Resource> resources_of(const std::string& device) {
+    auto name = device.substr(0, device.find(','));
+    if (!name.starts_with("net_") && std::ranges::count(name, ':') == 1) name = "0000:" + name;  // a PCI address
+    std::vector<Resource> found{{"device `" + name + "`", name}};
+    if (!name.starts_with("net_")) return found;
+    const auto file = option_of(device, "tx_pcap");
+    if (!file.empty()) found.push_back({"capture `" + file + "`", "tx_pcap=" + file});
+    const auto interface = option_of(device, "iface");
+    const bool socket = name.starts_with("net_vhost");
+    if (!interface.empty())
+        found.push_back({(socket ? "socket `" : "interface `") + interface + "`", "iface=" + interface});
+    if (!name.starts_with("net_memif")) return found;
+    const auto path = option_of(device, "socket");
+    const auto number = option_of(device, "id");
+    found.push_back(
+        {fmt::format("socket `{}` with id {}", path.empty() ? "/run/memif.sock" : path, number.empty() ? "0" : number),
+         fmt::format("memif={}#{}", path, number)});
+    return found;
+}
+
+/// Each would take the other's frames, or DPDK refuses the second.
+void check_resources(const Check& check, const Port& port, Seen<std::string>& seen) {
+    const Place place = check.sources.at(port.place, "device");
+    for (const auto& one : resources_of(port.device)) {
+        const Place* first = seen.find_or_add(one.key, place);
+        if (first == nullptr) continue;
+        check.report.error(place, fmt::format("device: {} is the same as at {}", one.what, check.report.where(*first)),
+                           "give each port its own");
+        return;
+    }
+}
+
 /// No two ports with one value of a key.
 template <class Key>
 void check_unique(const Check& check, const Port& port, std::string_view key, const Key& value, Seen<Key>& seen) {
@@ -150,7 +197,7 @@ void validate_ports(const Check& check, const LoadOptions& options) {
     for (const Port& port : check.model.ports) {
         check_gateway(check, port, port.address, port.gateway, "address", "gateway");
         check_gateway(check, port, port.address6, port.gateway6, "address6", "gateway6");
-        if (!port.device.empty()) check_unique(check, port, "device", port.device, devices);
+        if (!port.device.empty()) check_resources(check, port, devices);
         check_device(check, port);
         check_frame_limit(check, port);
         warn_of_tpid_not_heard(check, port);

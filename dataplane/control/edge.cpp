@@ -24,6 +24,7 @@
 #include "dataplane/control/sa_age_command.hpp"
 #include "dataplane/control/server.hpp"
 #include "dataplane/control/signals.hpp"
+#include "dataplane/control/system_addresses.hpp"
 #include "dataplane/control/tpid_watch.hpp"
 #include "dataplane/io/failure.hpp"
 #include "dataplane/io/live_eal.hpp"
@@ -181,6 +182,7 @@ class Edge {
         log("{}{}", setup_.memory.note, remedy.empty() ? "" : "; for speed: " + remedy);
         watch_.tick(clock_.now());
         watch_.explain([this](std::size_t port, bool up) { return port_meaning(configuration_.snapshot(), port, up); });
+        for (const auto& one : shared_with_system(model)) { log("{}\n    {}", one.problem, one.remedy); }
         log_start(model);
     }
 

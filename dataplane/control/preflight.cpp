@@ -14,9 +14,13 @@
 #include "dataplane/control/port_setup.hpp"
 #include "dataplane/control/preflight_cores.hpp"
 #include "dataplane/control/sa_upkeep.hpp"
+#include "dataplane/control/server_path.hpp"
 #include "dataplane/control/state_place.hpp"
+#include "dataplane/control/system_addresses.hpp"
 #include "dataplane/io/device.hpp"
+#include "dataplane/io/device_needs.hpp"
 #include "dataplane/io/failure.hpp"
+#include "dataplane/io/interface_lock.hpp"
 #include "dataplane/io/memory_plan.hpp"
 #include "dataplane/io/port.hpp"
 #include "dataplane/io/socket_device.hpp"
@@ -55,7 +59,17 @@ class Preflight {
             local_delivery(port);
         }
         look_at_cores(model_, allowed_, root_, needs_);
-        directory(State::missing, "the control socket", fs::path(model_.edge.socket).parent_path());
+        for (const auto& path : {model_.edge.socket, model_.edge.read_socket}) {
+            if (path.empty()) { continue; }
+            if (const auto obstacle = server_obstacle(path)) {
+                add(State::missing, obstacle->problem, obstacle->remedy);
+            } else {
+                add(State::met, fmt::format("socket {} can be made", path));
+            }
+        }
+        if (root_.empty()) {
+            for (const auto& one : shared_with_system(model_)) { add(State::degraded, one.problem, one.remedy); }
+        }
         locked_memory();
         associations();
         return std::move(needs_);
@@ -124,10 +138,10 @@ class Preflight {
         } catch (const Failure& failure) { return add(State::missing, failure.problem, failure.remedy); }
         if (!device.is_virtual) { return pci_device(port, device.name); }
         const auto driver = port.device.substr(0, port.device.find(','));
+        const auto before = needs_.size();
         const bool packet = driver.starts_with("net_af_packet");
         const bool xdp = driver.starts_with("net_af_xdp");
         const bool tap = driver.starts_with("net_tap");
-        const auto before = needs_.size();
         const auto steered = steered_interface(port.device, port.steering);
         if (packet || (xdp && !steered)) { capability(port, kNetRaw); }
         if (packet || tap || (xdp && !steered)) { capability(port, kNetAdmin); }
@@ -135,15 +149,13 @@ class Preflight {
             locking(port);
             capability(port, kSysAdmin);  // of which CAP_BPF is a part
         }
-        if (packet || (xdp && !steered)) { interface(port, argument(port.device, "iface")); }
-        if (steered) { steering(port, *steered); }
-        if (driver.starts_with("net_pcap")) { capture(port); }
-        if (const auto socket = deserted_socket(device)) {
-            add(State::missing, fmt::format("port {}: nobody listens at {}", port.name, *socket),
-                remedy_for_deserted(device));
-        }
-        if (tap && !fs::exists(root_ + "/dev/net/tun")) {
-            add(State::missing, fmt::format("port {}: /dev/net/tun is not there", port.name), "modprobe tun");
+        if (packet || xdp || tap) { taken_interface(port, device_argument(device, "iface")); }
+        if (packet || xdp) { offloads(port, device_argument(device, "iface")); }
+        const auto obstacle = device_obstacle(device, "port " + port.name, root_);
+        if (obstacle) {
+            add(State::missing, obstacle->problem, obstacle->remedy);
+        } else if (steered) {
+            steering(port, *steered);
         }
         if (needs_.size() == before) { add(State::met, fmt::format("port {}: {}", port.name, driver)); }
     }
@@ -236,20 +248,19 @@ class Preflight {
         return device.substr(start, device.find(',', start) - start);
     }
 
-    void interface(const config::Port& port, const std::string& name) {
-        // /sys may be that of another network namespace.
-        const bool there =
-            root_.empty() ? if_nametoindex(name.c_str()) != 0 : fs::exists(root_ + "/sys/class/net/" + name);
-        if (!name.empty() && there) { return; }
-        add(State::missing, fmt::format("port {}: no interface `{}`", port.name, name),
-            "ip link shows those there are; name it with iface=");
+    /// Another edge on the same interface.
+    void taken_interface(const config::Port& port, const std::string& name) {
+        const auto index = root_.empty() ? if_nametoindex(name.c_str()) : 0;
+        const auto holder = index != 0 ? holder_of(index) : std::nullopt;
+        if (!holder || !holder->trusted) { return; }
+        add(State::missing, fmt::format("port {}: {}", port.name, say_holder(name, *holder)), kHolderRemedy);
     }
 
-    void capture(const config::Port& port) {
-        const auto file = argument(port.device, "rx_pcap");
-        if (file.empty() || access(file.c_str(), R_OK) == 0) { return; }
-        add(State::missing, fmt::format("port {}: {} cannot be read", port.name, file),
-            "name a readable capture with rx_pcap=");
+    void offloads(const config::Port& port, const std::string& name) {
+        if (!root_.empty()) { return; }
+        for (const auto& problem : steer::offload_needs(name)) {
+            add(State::degraded, fmt::format("port {}: {}", port.name, problem.what), problem.remedy);
+        }
     }
 
     /// Keys; and the rings that net_af_packet shares with the kernel, one after the other, as the kernel does not count
@@ -281,31 +292,29 @@ class Preflight {
         return keys;
     }
 
+    /// No room for the file with the sequence numbers, which is written anew beside the old one.
+    static bool is_full(fs::path path) {
+        std::error_code none;
+        while (!fs::exists(path, none) && path.has_relative_path()) { path = path.parent_path(); }
+        const auto space = fs::space(path.empty() ? "." : path, none);
+        constexpr std::uintmax_t kLeast = 64 * 1024;
+        return !none && (geteuid() == 0 ? space.free : space.available) < kLeast;
+    }
+
     /// Sequence numbers on disk.
     void associations() {
         if (keys_in_use() == 0) { return; }
+        const fs::path directory(model_.edge.state_dir);
         if (const auto failure = forgetful(model_.edge.state_dir, model_.edge.state_dir_volatile)) {
             add(needs_store(model_) ? State::missing : State::degraded, failure->problem, failure->remedy);
-        } else if (const auto obstacle = SaStore::obstacle(model_.edge.state_dir)) {
+        } else if (is_full(directory)) {
+            add(State::missing, fmt::format("state_dir: the disk of {} is full", directory.string()),
+                "make room there, or set edge.state_dir to another disk");
+        } else if (const auto obstacle = SaStore::obstacle(directory)) {
             add(needs_store(model_) ? State::missing : State::degraded, obstacle->problem, obstacle->remedy);
         } else {
             add(State::met, fmt::format("state_dir: {} holds the sequence numbers", model_.edge.state_dir));
         }
-    }
-
-    void directory(State without, const std::string& what, fs::path path) {
-        // The deepest part that exists is where the rest would be made. What cannot be looked at is not writable
-        // either.
-        std::error_code none;
-        while (!path.empty() && !fs::exists(path, none) && !none && path.has_relative_path()) {
-            path = path.parent_path();
-        }
-        if (path.empty()) { path = "."; }
-        if (access(path.c_str(), W_OK | X_OK) == 0) {
-            return add(State::met, fmt::format("{}: {} is writable", what, path.string()));
-        }
-        add(without, fmt::format("{}: {} is not writable", what, path.string()),
-            "run as its owner, or name another place");
     }
 
     const config::Model& model_;

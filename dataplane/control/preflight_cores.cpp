@@ -35,6 +35,7 @@ class CoreCheck {
         }
         enough();
         if (edge_.cores.empty()) { return unpinned(); }
+        if (there_.empty()) { return; }
         isolated();
         ticks();
         siblings();

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <utility>
 
+#include "dataplane/control/server_path.hpp"
 #include "dataplane/control/socket_address.hpp"
 #include "dataplane/io/failure.hpp"
 #include "dataplane/io/log.hpp"
@@ -19,29 +20,11 @@ int open_socket() {
     return socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
-/// Removes a dead edge's socket; throws where the path is in use or is not a socket.
-void clear_path(const std::filesystem::path& path, const sockaddr_un& address) {
-    const auto where = "socket " + path.native();
-    struct stat found{};
-    if (lstat(path.c_str(), &found) != 0) { return; }
-    if (!S_ISSOCK(found.st_mode)) {
-        throw Failure(where, "there is a file of another kind", "remove it, or set edge.socket to another path");
-    }
-    const int probe = open_socket();
-    if (probe < 0) { throw Failure(where, std::strerror(errno), "allow more open files"); }
-    const bool answered = connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
-    const bool alive = answered || errno == EAGAIN;
-    close(probe);
-    if (alive) {
-        throw Failure(where, "another edge answers there", "stop it, or give this edge an edge.socket of its own");
-    }
-    unlink(path.c_str());
-}
-
 }  // namespace
 
 SocketFile::SocketFile(std::filesystem::path path) : path_(std::move(path)) {
-    clear_path(path_, socket_address(path_));
+    if (const auto obstacle = server_obstacle(path_)) { throw Failure(*obstacle); }
+    unlink(path_.c_str());  // a dead edge's, if there is one
     make();
 }
 

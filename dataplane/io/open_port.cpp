@@ -8,7 +8,9 @@
 #include <cstring>
 #include <utility>
 
+#include "dataplane/io/device_needs.hpp"
 #include "dataplane/io/failure.hpp"
+#include "dataplane/io/interface_lock.hpp"
 #include "dataplane/io/log.hpp"
 #include "dataplane/io/socket_device.hpp"
 
@@ -31,20 +33,30 @@ std::string choices(const Device& device) {
     return packet && !device.arguments.contains(",qdisc_bypass=") ? ",qdisc_bypass=0" : "";
 }
 
+/// Takes the interface for this edge, unless it has it. One that somebody without rights holds on to is used all the
+/// same.
+void take(Port& port, unsigned interface, const std::string& name) {
+    if (interface == 0 || port.taken) { return; }
+    port.taken = take_interface(interface);
+    if (port.taken) { return; }
+    const auto holder = holder_of(interface).value_or(InterfaceHolder{});
+    if (holder.trusted) { throw Failure(where(port.setup), say_holder(name, holder), kHolderRemedy); }
+    log("port {}: process {} of another user keeps the name by which edges know that interface {} is in use",
+        port.setup.name, holder.process, name);
+}
+
 /// Probes a virtual device, with `more` arguments; a PCI device was probed when EAL started.
 std::uint16_t find_device(const PortSetup& setup, const std::string& more) {
     const auto& device = setup.device;
+    if (const auto obstacle = device_obstacle(device, where(setup))) { throw Failure(*obstacle); }
     clear_dead_socket(device);
-    if (const auto socket = deserted_socket(device)) {
-        throw Failure(where(setup), "nobody listens at `" + *socket + "`", remedy_for_deserted(device));
-    }
     const int error = device.is_virtual ? rte_dev_probe((device.arguments + more).c_str()) : 0;
     std::uint16_t id = 0;
     if (error == 0 && rte_eth_dev_get_port_by_name(device.name.c_str(), &id) == 0) { return id; }
     if (device.is_virtual) {
         throw Failure(where(setup), "device `" + device.arguments + "` does not start: " + reason(error),
-                      "see DPDK's message above: the driver's name and options, a file or interface that does not "
-                      "exist, or a missing privilege (CAP_NET_RAW and CAP_NET_ADMIN for net_af_packet, CAP_NET_ADMIN "
+                      "see DPDK's message above: the driver's options, or a missing privilege (CAP_NET_RAW and "
+                      "CAP_NET_ADMIN for net_af_packet, CAP_NET_ADMIN "
                       "for net_tap)");
     }
     throw Failure(
@@ -127,7 +139,9 @@ void set_mtu(const Port& port, const rte_eth_dev_info& info) {
         (look_at_interface(port.interface_name).mtu >= needed || set_mtu_of_interface(port.interface_name, needed))) {
         return;
     }
-    int error = rte_eth_dev_set_mtu(port.device, wanted);
+    int error = configured_mtu(port.setup, info) != 0 ? rte_eth_dev_set_mtu(port.device, wanted)
+                : port.interface != 0                 ? -EMSGSIZE
+                                                      : -ENOTSUP;
     if (error == 0 && wanted < needed) { error = -EMSGSIZE; }
     if (error == 0 || error == -ENOTSUP) { return; }
     log("port {}: {} does not take an MTU of {} ({}); larger frames than it takes are lost", port.setup.name,
@@ -177,6 +191,8 @@ void set_mac(Port& port, std::uint8_t index) {
 Port open_port(const PortSetup& setup, unsigned workers) {
     Port port;
     port.setup = setup;
+    const auto named = device_argument(setup.device, "iface");
+    if (const auto there = look_at_interface(named).index; there != 0) { take(port, there, named); }
     if (const auto interface = steered_interface(setup.device.arguments, setup.steering)) {
         port.steering = std::make_unique<PortSteering>(where(setup), *interface, setup.tags != 0);
     }
@@ -192,11 +208,13 @@ Port open_port(const PortSetup& setup, unsigned workers) {
     if (setup.device.is_virtual && info.if_index != 0) {
         port.interface = info.if_index;
         port.interface_name = interface_name(info.if_index);
+        take(port, port.interface, port.interface_name);
     }
     port.rx_queues = receive_queues(info, workers);
     port.tx_queues = transmit_queues(info, workers);
     port.offloads = choose_offloads(info, port.driver, setup.tags == 0, port.rx_queues);
     port.number = std::make_unique<DeviceNumber>(kNoDevice);
+    port.way_out = std::make_unique<DeviceLink>();
     if (port.tx_queues < workers) {
         for (unsigned i = 0; i < port.tx_queues; ++i) {
             port.tx_locks.push_back(std::make_unique<rte_spinlock_t>());
@@ -237,6 +255,7 @@ void start_port(Port& port, std::uint8_t index) {
         rte_eth_allmulticast_enable(port.device);
     }
     port.number->store(port.device, std::memory_order_release);
+    let_out(port, true, 0);  // until PortWatch has looked at the link
 }
 
 void close_port(Port& port) noexcept {
@@ -245,6 +264,7 @@ void close_port(Port& port) noexcept {
     port.open = false;
     port.connection = 0;
     port.xdp_sockets.clear();
+    let_out(port, false, 0);
     port.number->store(kNoDevice, std::memory_order_release);
     port.steering.reset();  // before the driver takes off whatever program it finds
     if (is_memif(port.setup.device) || connects_once(port.setup.device)) {
@@ -255,6 +275,17 @@ void close_port(Port& port) noexcept {
     }
     if (known && port.setup.device.is_virtual) { rte_dev_remove(info.device); }
     port.membership.reset();
+    port.taken.reset();
+}
+
+void let_out(const Port& port, bool up, unsigned longest) noexcept {
+    const bool out = up && port.open;
+    const auto set = [](auto& word, auto value) {  // workers read it all the time, and it seldom changes
+        if (word.load(std::memory_order_relaxed) != value) { word.store(value, std::memory_order_release); }
+    };
+    const auto limit = longest == 0 ? 0xffffU : std::min(longest, 0xffffU);
+    set(port.way_out->limited, out ? std::uint32_t{port.device} << 16U | limit : 0U);
+    set(port.way_out->device, out && longest == 0 ? port.device : kNoDevice);
 }
 
 void reopen_port(Port& port, unsigned workers, std::uint8_t index) {
@@ -262,6 +293,7 @@ void reopen_port(Port& port, unsigned workers, std::uint8_t index) {
     setup.mac = port.mac;  // it stands in the headers, and neighbours know it
     Port again = open_port(setup, workers);
     again.number.swap(port.number);
+    again.way_out.swap(port.way_out);
     again.pool = port.pool;
     try {
         if (again.rx_queues != port.rx_queues || again.tx_queues != port.tx_queues) {
@@ -271,6 +303,7 @@ void reopen_port(Port& port, unsigned workers, std::uint8_t index) {
     } catch (...) {
         close_port(again);
         again.number.swap(port.number);
+        again.way_out.swap(port.way_out);
         throw;
     }
     again.tx_locks.swap(port.tx_locks);  // workers have their addresses

@@ -35,7 +35,8 @@ struct Port {
     PortSetup setup;
     bool open = true;                      // there is a device
     std::uint16_t device = 0;              // DPDK's number of it, for control
-    std::unique_ptr<DeviceNumber> number;  // the same for the workers
+    std::unique_ptr<DeviceNumber> number;  // the same for the workers, to receive
+    std::unique_ptr<DeviceLink> way_out;   // and to send
     std::string driver;
     std::uint16_t rx_queues = 1;
     std::uint16_t tx_queues = 1;
@@ -46,6 +47,7 @@ struct Port {
     unsigned interface = 0;        // the kernel's index of the interface a virtual device uses; 0: none
     std::string interface_name;    // by which it would come back
     steer::File membership;        // keeps the interface listening
+    steer::File taken;             // keeps other edges off it
     rte_mempool* pool = nullptr;
     std::vector<int> xdp_sockets;                           // net_af_xdp: the driver's, one for each queue
     std::vector<std::unique_ptr<rte_spinlock_t>> tx_locks;  // by transmit queue, where workers share queues
@@ -60,6 +62,10 @@ void start_port(Port& port, std::uint8_t index);
 
 /// Stops and closes the device; a virtual one ceases to be. No worker uses it any more.
 void close_port(Port& port) noexcept;
+
+/// What workers may send by it: nothing without a link, else frames of up to `longest` bytes (as LimitedDevice); 0:
+/// any.
+void let_out(const Port& port, bool up, unsigned longest) noexcept;
 
 /// Opens a port again that was closed, as it was: queues, pool, MAC. Throws Failure, and is closed then.
 void reopen_port(Port& port, unsigned workers, std::uint8_t index);

@@ -10,7 +10,9 @@
 #include "dataplane/io/failure.hpp"
 #include "dataplane/io/handover.hpp"
 #include "dataplane/io/local_rings.hpp"
+#include "dataplane/io/log.hpp"
 #include "dataplane/io/page_pool.hpp"
+#include "lib/steer/needs.hpp"
 
 namespace peerlane::dataplane {
 namespace {
@@ -67,6 +69,14 @@ rte_mempool* make_pool_of(const Port& port, std::size_t index, unsigned tx_queue
     }
 }
 
+/// What the interface does to frames before the edge sees them.
+void warn_of_offloads(const Port& port) {
+    if (port.driver != "net_af_packet" && port.driver != "net_af_xdp") { return; }
+    for (const auto& problem : steer::offload_needs(port.interface_name)) {
+        log("port {}: {}\n    {}", port.setup.name, problem.what, problem.remedy);
+    }
+}
+
 }  // namespace
 
 Ports::Ports(const std::vector<PortSetup>& setups, unsigned workers) : workers_(workers) {
@@ -74,6 +84,7 @@ Ports::Ports(const std::vector<PortSetup>& setups, unsigned workers) : workers_(
         unsigned tx_queues = 0;
         for (const auto& setup : setups) {
             ports_.push_back(open_port(setup, workers));
+            warn_of_offloads(ports_.back());
             tx_queues += ports_.back().tx_queues;
         }
         for (std::size_t i = 0; i < ports_.size(); ++i) {
@@ -111,11 +122,11 @@ WorkerSetup Ports::worker_setup(unsigned worker, bool sleeps) const {
         for (unsigned queue = 0; queue < port.rx_queues; ++queue) {
             if ((i + queue) % workers_ != worker) { continue; }
             setup.inlets.push_back({port.number.get(), static_cast<std::uint16_t>(queue), static_cast<std::uint8_t>(i),
-                                    port.offloads.checksums, port.offloads.may_strip});
+                                    port.offloads.checksums, port.offloads.may_strip, port.offloads.unfinished});
         }
         const unsigned queue = worker % port.tx_queues;
-        setup.outlets.push_back({port.number.get(), static_cast<std::uint16_t>(queue),
-                                 port.tx_locks.empty() ? nullptr : port.tx_locks[queue].get()});
+        setup.outlets.push_back({&port.way_out->device, static_cast<std::uint16_t>(queue),
+                                 port.tx_locks.empty() ? nullptr : port.tx_locks[queue].get(), &port.way_out->limited});
     }
     return setup;
 }

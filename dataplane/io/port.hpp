@@ -36,7 +36,13 @@ class Ports {
     // A port out of the workers' hands and back again, in these steps. Between take() and close() all workers have to
     // be quiet once.
     [[nodiscard]] static bool is_open(const Port& port) noexcept { return port.number->load() != kNoDevice; }
-    void take(std::size_t index) noexcept { ports_[index].number->store(kNoDevice); }
+    void take(std::size_t index) noexcept {
+        let_out(index, false, 0);
+        ports_[index].number->store(kNoDevice);
+    }
+    void let_out(std::size_t index, bool up, unsigned longest) noexcept {
+        dataplane::let_out(ports_[index], up, longest);
+    }
     void close(std::size_t index) noexcept { close_port(ports_[index]); }
     /// Throws Failure; then it is still closed.
     void reopen(std::size_t index) { reopen_port(ports_[index], workers_, static_cast<std::uint8_t>(index)); }

@@ -2,6 +2,7 @@
 
 #include "dataplane/io/failure.hpp"
 #include "dataplane/io/log.hpp"
+#include "lib/net/headers.hpp"
 
 namespace peerlane::dataplane {
 namespace {
@@ -22,6 +23,8 @@ bool PortWatch::tick(Nanoseconds now) {
     for (std::size_t i = 0; i < up_.size(); ++i) {
         const bool up = look(i, now);
         xdp_.look(ports_.all()[i], i, now);
+        failures_.look(ports_.all()[i], i, now);
+        ports_.let_out(i, up, longest_[i]);
         if (up) { reasons_[i].clear(); }
         if (first_) { told_[i] = Told(up ? 2 : 1); }  // neither: it is told of at the start
         changed |= first_ || up != up_[i];
@@ -71,6 +74,7 @@ bool PortWatch::look(std::size_t index, Nanoseconds now) {
             reasons_[index] = interface.set_up ? fmt::format("interface {} has no carrier", port.interface_name)
                                                : fmt::format("interface {} is set down", port.interface_name);
         }
+        compare_mtu(index, interface);
         return interface.up;
     }
     // Removed; one of the same name is another one. The driver's sockets belong to the old one.
@@ -94,6 +98,27 @@ bool PortWatch::look_at_client(std::size_t index, Nanoseconds now) {
     reasons_[index] = up ? "" : reconnections_[index].reason();
     if (!up && reasons_[index].empty()) { reasons_[index] = refusals_[index]; }
     return up;
+}
+
+/// Somebody else may set the MTU of an interface that the edge shares with the system. Packet sockets lose what is
+/// longer without a word, so it is not given to them.
+void PortWatch::compare_mtu(std::size_t index, const Interface& interface) {
+    const Port& port = ports_.all()[index];
+    const unsigned needed = port.setup.mtu + port.setup.tags * 4U;
+    const bool low = interface.mtu != 0 && interface.mtu < needed;
+    longest_[index] =
+        low && port.driver == "net_af_packet" ? interface.mtu + static_cast<unsigned>(sizeof(ether::Header)) : 0;
+    const unsigned complaint = low ? interface.mtu : 0;
+    if (complaint == too_low_[index]) { return; }
+    too_low_[index] = complaint;
+    if (!low) {
+        narrow_[index].clear();
+        return log("port {}: interface {} has an MTU of {} again", port.setup.name, port.interface_name, interface.mtu);
+    }
+    narrow_[index] =
+        fmt::format("interface {} has an MTU of {}, and the port needs {}", port.interface_name, interface.mtu, needed);
+    log("port {}: {}: longer packets are lost\n    ip link set {} mtu {}", port.setup.name, narrow_[index],
+        port.interface_name, needed);
 }
 
 void PortWatch::detach(std::size_t index) {

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "dataplane/io/device_failures.hpp"
 #include "dataplane/io/port.hpp"
 #include "dataplane/io/publication.hpp"
 #include "dataplane/io/socket_device.hpp"
@@ -33,12 +34,17 @@ class PortWatch {
 
     /// By port: packets can pass. All false before the first tick.
     [[nodiscard]] const std::vector<bool>& up() const noexcept { return up_; }
-    /// Why a link is down, for a person; "" of one that is up.
-    [[nodiscard]] const std::string& reason(std::size_t port) const { return reasons_[port]; }
+    /// Packets that the device had taken and did not send (DeviceFailures).
+    [[nodiscard]] std::uint64_t failed(std::size_t port) const { return failures_.count(port); }
+    /// Why a link is down or carries less than it should, for a person; "" where there is nothing to add.
+    [[nodiscard]] const std::string& reason(std::size_t port) const {
+        return reasons_[port].empty() ? narrow_[port] : reasons_[port];
+    }
 
   private:
     bool look(std::size_t index, Nanoseconds now);
     bool look_at_client(std::size_t index, Nanoseconds now);
+    void compare_mtu(std::size_t index, const Interface& interface);
     void detach(std::size_t index);
     bool attach(std::size_t index, Nanoseconds now);
     void tell(std::size_t index, Nanoseconds now);
@@ -55,7 +61,11 @@ class PortWatch {
     std::vector<Nanoseconds> forgot_ = std::vector<Nanoseconds>(ports_.all().size());    // forget_socket_errors()
     std::vector<Nanoseconds> tried_ = std::vector<Nanoseconds>(ports_.all().size());
     std::vector<Reconnection> reconnections_ = std::vector<Reconnection>(ports_.all().size());
+    std::vector<std::string> narrow_ = std::vector<std::string>(ports_.all().size());  // an MTU that is too low
+    std::vector<unsigned> longest_ = std::vector<unsigned>(ports_.all().size());       // let_out()
+    std::vector<unsigned> too_low_ = std::vector<unsigned>(ports_.all().size());  // MTU that was complained of; 0: none
     XdpWatch xdp_{ports_.all().size()};
+    DeviceFailures failures_{ports_.all().size()};
     Nanoseconds looked_ = 0;
     bool first_ = true;
 };

@@ -21,16 +21,11 @@ bool is_a(const Device& device, const char* driver) {
 }
 
 /// The driver's options, with what it takes where they are not given.
-struct Options {
-    bool server = false;
-    SocketName socket;
-};
-
-Options options(const Device& device) {
-    Options found;
+SocketEnd options(const Device& device) {
+    SocketEnd found;
     if (is_memif(device)) { found.socket = {"/run/memif.sock", true}; }
     if (is_a(device, "net_vhost")) { found.server = true; }
-    const std::string_view key = is_memif(device) ? "socket=" : found.server ? "iface=" : "path=";
+    found.key = is_memif(device) ? "socket=" : found.server ? "iface=" : "path=";
     std::size_t start = 0;
     while (start < device.arguments.size()) {
         const auto end = std::min(device.arguments.find(',', start), device.arguments.size());
@@ -39,7 +34,7 @@ Options options(const Device& device) {
         if (one == "socket-abstract=no") { found.socket.abstract = false; }
         if (one == "client=1") { found.server = false; }  // vhost
         if (one == "server=1") { found.server = true; }   // virtio-user
-        if (one.starts_with(key)) { found.socket.path = one.substr(key.size()); }
+        if (one.starts_with(found.key)) { found.socket.path = one.substr(found.key.size()); }
         start = end + 1;
     }
     return found;
@@ -58,6 +53,11 @@ void stop_and_close(void* argument) {
 }
 
 }  // namespace
+
+std::optional<SocketEnd> socket_end(const Device& device) {
+    const bool has = is_memif(device) || is_a(device, "net_vhost") || is_a(device, "net_virtio_user");
+    return has ? std::optional(options(device)) : std::nullopt;
+}
 
 void clear_dead_socket(const Device& device) {
     const auto found = options(device);

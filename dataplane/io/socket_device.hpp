@@ -13,6 +13,15 @@
 
 namespace peerlane::dataplane {
 
+/// Which end of a socket a device is.
+struct SocketEnd {
+    bool server = false;
+    SocketName socket;
+    std::string key{};  // of the option that names the socket: "socket="
+};
+/// nullopt: the device has no socket.
+[[nodiscard]] std::optional<SocketEnd> socket_end(const Device& device);
+
 /// Before a device is probed: takes away the socket that a killed edge has left behind as a server, on which the driver
 /// could not listen. Does nothing for other devices, and where somebody listens.
 void clear_dead_socket(const Device& device);

@@ -12,10 +12,13 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <initializer_list>
 #include <memory>
 #include <string_view>
+#include <utility>
 
 #include "lib/net/headers.hpp"
 #include "lib/steer/file.hpp"
@@ -41,18 +44,18 @@ bool ask(const std::string& interface, void* question) {
     return socket && ioctl(socket.number(), SIOCETHTOOL, &request) == 0;
 }
 
-/// How many features of interfaces this kernel knows.
-unsigned feature_count(const std::string& interface) {
+/// How many features (ETH_SS_FEATURES) this kernel knows, or counters (ETH_SS_STATS) the interface has.
+unsigned count_of(const std::string& interface, unsigned set) {
     alignas(ethtool_sset_info) std::array<std::uint32_t, sizeof(ethtool_sset_info) / 4 + 1> question{};
     auto* const info = reinterpret_cast<ethtool_sset_info*>(question.data());
     info->cmd = ETHTOOL_GSSET_INFO;
-    info->sset_mask = std::uint64_t{1} << ETH_SS_FEATURES;
+    info->sset_mask = std::uint64_t{1} << set;
     return ask(interface, info) && info->sset_mask != 0 ? question.back() : 0;
 }
 
 /// The names of the features that are on. ethtool's structures end in an array of as many as there are.
 std::vector<std::string> features(const std::string& interface) {
-    const unsigned count = feature_count(interface);
+    const unsigned count = count_of(interface, ETH_SS_FEATURES);
     const unsigned words = (count + 31) / 32;
     if (count == 0) { return {}; }
     std::vector<std::uint32_t> names((sizeof(ethtool_gstrings) + std::size_t{count} * ETH_GSTRING_LEN) / 4 + 1);
@@ -75,6 +78,31 @@ std::vector<std::string> features(const std::string& interface) {
         on.emplace_back(name, strnlen(name, ETH_GSTRING_LEN));
     }
     return on;
+}
+
+/// The number of a veth's other end, in its network namespace: the first of the driver's counters. 0: not told.
+unsigned veth_peer_index(const std::string& interface) {
+    ethtool_drvinfo driver{};
+    driver.cmd = ETHTOOL_GDRVINFO;
+    const unsigned count = count_of(interface, ETH_SS_STATS);
+    if (!ask(interface, &driver) || std::string_view(driver.driver) != "veth" || count == 0) { return 0; }
+    std::vector<std::uint64_t> counters(1 + std::size_t{count});  // behind a header of 8 bytes
+    auto* const question = reinterpret_cast<ethtool_stats*>(counters.data());
+    question->cmd = ETHTOOL_GSTATS;
+    question->n_stats = count;
+    return ask(interface, question) ? static_cast<unsigned>(counters[1]) : 0;
+}
+
+/// Of these features, in ethtool's short words, those that are on.
+std::vector<std::string> shorter(const std::string& interface,
+                                 std::initializer_list<std::pair<std::string_view, const char*>> wanted) {
+    std::vector<std::string> found;
+    for (const auto& feature : features(interface)) {
+        for (const auto& [name, word] : wanted) {
+            if (feature == name && std::ranges::find(found, word) == found.end()) { found.emplace_back(word); }
+        }
+    }
+    return found;
 }
 
 }  // namespace
@@ -127,6 +155,27 @@ TagOffload tag_offload(const std::string& interface) {
         found.service = found.service || feature == "rx-vlan-stag-hw-parse";
     }
     return found;
+}
+
+std::vector<std::string> merging(const std::string& interface) {
+    return shorter(interface,
+                   {{"rx-gro", "gro"}, {"rx-lro", "lro"}, {"rx-gro-hw", "rx-gro-hw"}, {"rx-gro-list", "rx-gro-list"}});
+}
+
+std::vector<std::string> segmentation(const std::string& interface) {
+    return shorter(
+        interface,
+        {{"tx-tcp-segmentation", "tso"}, {"tx-tcp6-segmentation", "tso"}, {"tx-generic-segmentation", "gso"}});
+}
+
+Peer veth_peer(const std::string& interface) {
+    const unsigned index = veth_peer_index(interface);
+    Peer peer{index != 0};
+    std::array<char, IF_NAMESIZE> name{};
+    if (index == 0 || if_indextoname(index, name.data()) == nullptr) { return peer; }
+    // If the pair's other end is in another namespace, this is another interface, and does not point back.
+    if (veth_peer_index(name.data()) == if_nametoindex(interface.c_str())) { peer.name = name.data(); }
+    return peer;
 }
 
 bool is_ethernet(const std::string& interface) {

@@ -35,6 +35,18 @@ struct TagOffload {
 /// What receive offload takes out of frames before a program sees them; neither where the interface cannot say.
 TagOffload tag_offload(const std::string& interface);
 
+/// What is on of the offloads that make long frames of several packets, as ethtool calls it: "gro", "lro",
+/// "rx-gro-hw", "rx-gro-list" for received ones, "tso", "gso" for sent ones.
+std::vector<std::string> merging(const std::string& interface);
+std::vector<std::string> segmentation(const std::string& interface);
+
+/// The other end of a veth pair.
+struct Peer {
+    bool is_veth = false;
+    std::string name{};  // "" where it is in another network namespace
+};
+Peer veth_peer(const std::string& interface);
+
 bool is_ethernet(const std::string& interface);
 
 /// The system's own addresses on the interface, IPv4 mapped.

@@ -129,6 +129,38 @@ std::vector<Problem> shared_addresses(const std::string& interface, std::span<co
     return found;
 }
 
+std::vector<Problem> offload_needs(const std::string& interface) {
+    const auto list = [](const std::vector<std::string>& words, const char* between) {
+        std::string all;
+        for (const auto& word : words) { all += (all.empty() ? "" : between) + word; }
+        return all;
+    };
+    std::vector<Problem> found;
+    if (const auto merged = merging(interface); !merged.empty()) {
+        found.push_back({false,
+                         "interface " + interface + " merges received packets (" + list(merged, ", ") +
+                             "): those longer than the MTU are dropped as super_frame",
+                         "ethtool -K " + interface + " " + list(merged, " off ") + " off"});
+    }
+    const auto peer = veth_peer(interface);
+    if (!peer.is_veth) { return found; }
+    if (peer.name.empty()) {
+        found.push_back(
+            {false,
+             "the other end of " + interface +
+                 " is in another network namespace: if it leaves TCP "
+                 "segmentation to the device, as Linux does by itself, those packets are dropped as super_frame",
+             "there, ethtool -K its interface tso off gso off"});
+    } else if (const auto left = segmentation(peer.name); !left.empty()) {
+        found.push_back({false,
+                         "interface " + peer.name + ", the other end of " + interface +
+                             ", leaves segmentation to the device (" + list(left, ", ") +
+                             "): packets longer than the MTU are dropped as super_frame",
+                         "ethtool -K " + peer.name + " " + list(left, " off ") + " off"});
+    }
+    return found;
+}
+
 std::vector<Problem> steering_needs(const std::string& interface, bool access, std::span<const Ip6> addresses) {
     std::vector<Problem> found;
     capabilities(found);

@@ -20,7 +20,11 @@ struct Problem {
 /// interface: the system would never see a packet to it again.
 std::vector<Problem> steering_needs(const std::string& interface, bool access, std::span<const Ip6> addresses = {});
 
-/// The last of these alone.
+/// What the interface does to received frames, or leaves to the edge, that makes them longer than a packet may be:
+/// merging (GRO, LRO), and at the other end of a veth pair segmentation that is left to the device. Never fatal.
+std::vector<Problem> offload_needs(const std::string& interface);
+
+/// Of steering_needs(), the last alone.
 std::vector<Problem> shared_addresses(const std::string& interface, std::span<const Ip6> addresses);
 
 }  // namespace peerlane::steer

@@ -37,10 +37,12 @@ def own_network():
 class Tap:
     """An interface, up, while this is open; what is sent here arrives there."""
 
+    FLAGS = IFF_TAP | IFF_NO_PI
+
     def __init__(self, name, mac, *addresses):
         self.name, self.mac = name, mac
         self.file = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
-        fcntl.ioctl(self.file, TUNSETIFF, struct.pack("16sH22x", name.encode(), IFF_TAP | IFF_NO_PI))
+        fcntl.ioctl(self.file, TUNSETIFF, struct.pack("16sH22x", name.encode(), self.FLAGS))
         # No duplicate address detection, no router solicitations.
         for setting in ("accept_dad", "router_solicitations", "accept_ra"):
             Path(f"/proc/sys/net/ipv6/conf/{name}/{setting}").write_text("0")

@@ -28,7 +28,11 @@ def bad_starts(program, directory):
     model = idle_model(directory)
     model["ports"]["core0"]["device"] = f"net_pcap1,rx_pcap={directory}/missing.pcap"
     said = refused(program, directory, model)
-    assert "port core0" in said and "missing.pcap" in said and "see DPDK's message" in said, said
+    assert "port core0" in said and "missing.pcap" in said and "cannot be read" in said, said
+
+    model["ports"]["core0"]["device"] = "net_pcap1,nonsense=1"
+    said = refused(program, directory, model)
+    assert "port core0" in said and "nonsense" in said and "see DPDK's message" in said, said
 
     model["ports"]["core0"]["device"] = "lo"
     said = refused(program, directory, model)

@@ -112,7 +112,7 @@ def an_interface_that_goes_away_and_comes_back(program, directory):
                 assert shown["access0"]["link"] == "up" and shown["access0"]["link_reason"] == "", shown
                 for _ in range(40):  # nowhere to go; nobody is held up
                     customer_side.send(from_customer(VLAN, 0))
-                wait_until("they are dropped", lambda want=40 * (number - 1): edge.show("drops").get("tx_full") == want)
+                wait_until("they are dropped", lambda want=40 * (number - 1): edge.show("drops").get("link_down") == want)
                 if number == 3:  # two are away, and come back in the other order
                     ip("link", "del", "b0")
                     link_of(edge, "access1", "down")

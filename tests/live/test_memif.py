@@ -39,7 +39,7 @@ def deaths_of_testpmd(edge, directory):
         wait_until("that is logged", lambda count=death: min(times_logged(edge, "down")) >= count)
         files.append(open_files(edge))
         wait_until("no file is left open", lambda: open_files(edge) <= files[0])
-    assert set(edge.show("drops")) <= {"tx_full"}, edge.show("drops")
+    assert set(edge.show("drops")) <= {"tx_full", "link_down"}, edge.show("drops")
     check_conservation(edge.show("ports"))
 
 
@@ -97,7 +97,7 @@ def many_deaths(program, directory):
             cloud_side.send(from_cloud(0x2A01, first))
             got = to_access(customer_side.receive())
             assert got == (100, first), (got, first)
-        assert set(edge.show("drops")) <= {"tx_full"}, edge.show("drops")
+        assert set(edge.show("drops")) <= {"tx_full", "link_down"}, edge.show("drops")
         wait_until("no file is left open", lambda: open_files(edge) == files + 2 * 4)
         check_conservation(edge.show("ports"))
         for end in ends:

@@ -53,7 +53,7 @@ def servers_of_testpmd(program, directory):
                        == {"no server listens"})
             files.append(open_files(edge))
             wait_until("no file is left open", lambda: open_files(edge) <= files[0])
-        assert set(edge.show("drops")) <= {"tx_full"}, edge.show("drops")
+        assert set(edge.show("drops")) <= {"tx_full", "link_down"}, edge.show("drops")
         check_conservation(edge.show("ports"))
         edge.end()
     finally:
@@ -97,7 +97,7 @@ def a_testpmd_that_stands_still(program, directory):
         with Still(edge, directory, [*sources, *ports]) as testpmd:
             assert testpmd.stopped
             traffic_both_ways(edge, testpmd, sources, ports)
-            assert set(edge.show("drops")) <= {"tx_full"}, edge.show("drops")
+            assert set(edge.show("drops")) <= {"tx_full", "link_down"}, edge.show("drops")
             edge.end()
     finally:
         if edge.process:

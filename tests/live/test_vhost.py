@@ -41,7 +41,7 @@ def traffic(edge, directory, theirs):
 
 
 def end(edge):
-    assert set(edge.show("drops")) <= {"tx_full"}, edge.show("drops")
+    assert set(edge.show("drops")) <= {"tx_full", "link_down"}, edge.show("drops")
     check_conservation(edge.show("ports"))
     edge.end()
 

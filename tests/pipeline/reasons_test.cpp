@@ -8,9 +8,9 @@ namespace peerlane::test {
 namespace reasons_test {
 
 /// What only several workers can bring about (tests/unit/handover_test.cpp has their cases), a worker and control
-/// (tests/unit/local_limits_test.cpp), or a device (tests/unit/io_worker_test.cpp).
-const std::set<Fate> kAmongWorkers{Fate::no_lane,   Fate::handover_full, Fate::punt_limited,   Fate::punt_full,
-                                   Fate::link_down, Fate::tx_failed,     Fate::tags_reassigned};
+/// (tests/unit/local_limits_test.cpp), or a device (tests/unit/io_worker_test.cpp, tests/live/test_unfinished.py).
+const std::set<Fate> kAmongWorkers{Fate::no_lane,     Fate::handover_full, Fate::punt_limited, Fate::punt_full,
+                                   Fate::super_frame, Fate::link_down,     Fate::tx_failed,    Fate::tags_reassigned};
 
 /// One frame that ends for each reason; the fixture's switches where a frame alone cannot bring it about.
 struct Cause {

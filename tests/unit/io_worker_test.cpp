@@ -354,12 +354,23 @@ TEST_F(Workers, APortWithoutADeviceIsLeftAlone) {
     ports[kCore].number->store(kNoDevice);
     poll(0);
     EXPECT_EQ(take_all(), 0U);
-    EXPECT_EQ(dropped(Fate::tx_full), 40U);
+    EXPECT_EQ(dropped(Fate::link_down), 40U);
     ports[kCore].number->store(ports[kCore].device);
     ASSERT_EQ(feed(40), 40U);
     poll(0);
     EXPECT_EQ(take_all(), 40U);
     expect_conservation();
+}
+
+TEST_F(Workers, WhatAnInterfaceTakesNoMoreIsDroppedByName) {
+    start(1);
+    LimitedDevice limited{std::uint32_t{ports[kCore].device} << 16U | (14 + 20 + 8 + 28 - 1)};  // as in take_all()
+    setups[0].outlets[kCore].limited = &limited;
+    ports[kCore].number->store(kNoDevice);
+    ASSERT_EQ(feed(4), 4U);
+    expect_outcome(0, Fate::tx_failed, 4);
+    ++limited;
+    expect_outcome(feed(5), Fate::tx_failed, 0);
 }
 
 TEST_F(Workers, WaitingForQuietOutlastsEveryUseOfADevice) {

@@ -7,7 +7,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include "config/load.hpp"
 #include "dataplane/control/port_setup.hpp"
+#include "dataplane/control/system_addresses.hpp"
 #include "dataplane/io/port.hpp"
 #include "tests/unit/own_directory.hpp"
 
@@ -20,6 +22,7 @@ class Preflight : public testing::Test {
   protected:
     void SetUp() override {
         model_.edge.socket = (root_ / "run/edge.sock").string();
+        fs::create_directories(root_ / "run");
         model_.edge.state_dir = (root_ / "state").string();
         write("proc/self/status", "Name:\tx\nCapEff:\t000001ffffffffff\n");
         write("sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "512\n");
@@ -91,6 +94,9 @@ TEST_F(Preflight, NamesEachRemedy) {
     EXPECT_NE(found[5].find("iface="), std::string::npos);
     EXPECT_EQ(found[6], "add `device`: a PCI address or a DPDK device string");
     EXPECT_EQ(found[7], "lscpu lists the cores");
+    for (const auto& need : preflight(model_, allowed_, root_.string())) {
+        EXPECT_EQ(need.what.find("isolated"), std::string::npos) << "a core that is not there is not isolated";
+    }
 }
 
 TEST_F(Preflight, LooksAtTapsAndPinnedCores) {
@@ -127,8 +133,14 @@ TEST_F(Preflight, ACoreThatIsNotThisProcesss) {
 
 TEST_F(Preflight, APlaceThatCannotBeLookedAt) {
     add_port("net_null0");
-    model_.edge.socket = (root_ / std::string(300, 'x') / "edge.sock").string();  // as without search permission
-    EXPECT_EQ(remedies(), std::vector<std::string>{"run as its owner, or name another place"});
+    model_.edge.socket = (root_ / std::string(300, 'x') / "edge.sock").string();
+    EXPECT_EQ(remedies(), std::vector<std::string>{"set edge.socket to a shorter path"});
+    const auto missing = root_ / "missing";
+    model_.edge.socket = (missing / "edge.sock").string();
+    EXPECT_EQ(remedies(),
+              std::vector<std::string>{"mkdir -p " + missing.string() + ", or set edge.socket to another path"});
+    model_.edge.socket = (root_ / "run").string();
+    EXPECT_EQ(remedies(), std::vector<std::string>{"remove it, or set edge.socket to another path"});
 }
 
 TEST_F(Preflight, TwoThreadsOfOneCore) {
@@ -203,9 +215,89 @@ TEST_F(Preflight, SaysHowEachLineStands) {
     write("sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "0\n");
     const auto text = to_text(preflight(model_, allowed_, root_.string()));
     for (const auto* line : {"because 0 MB of hugepages are free", "ok    port port0: net_null0",
-                             "fail  port port1: no interface `eth7`"}) {
+                             "fail  port port1: there is no interface `eth7`"}) {
         EXPECT_NE(text.find(line), std::string::npos) << line << '\n' << text;
     }
+}
+
+/// Each of these, `run` refuses in the same words.
+TEST_F(Preflight, WhatADeviceStringNames) {
+    write("sys/class/net/eth0/mtu", "1500");
+    write("dev/net/tun", "");
+    write("in.pcap", "");
+    const auto what = [&](const std::string& device) {
+        model_.ports.clear();
+        add_port(device);
+        for (const auto& need : preflight(model_, allowed_, root_.string())) {
+            if (need.state == Need::State::missing) { return need.what; }
+        }
+        return std::string("nothing");
+    };
+    const auto place = root_.string();
+    for (const auto& [device, wanted] : std::vector<std::pair<std::string, std::string>>{
+             {"net_af_pakcet0,iface=eth0", "there is no driver for `net_af_pakcet0`"},
+             {"net_af_packet0", "`net_af_packet0` names no interface"},
+             {"net_af_packet0,iface=nosuch", "there is no interface `nosuch`"},
+             {"net_af_packet0,iface=eth0", "nothing"},
+             {"net_tap0,iface=a-name-of-sixteen", "`a-name-of-sixteen` is too long for the name of an interface"},
+             {"net_vhost0", "`net_vhost0` names no socket"},
+             {"net_vhost0,iface=" + place + "/none/s", "there is no directory `" + place + "/none`"},
+             {"net_vhost0,iface=" + place + "/s", "nothing"},
+             {"net_vhost0,iface=" + place + "/in.pcap", "`" + place + "/in.pcap` is not a socket"},
+             {"net_memif0,role=server,socket-abstract=no,socket=/" + std::string(107, 's'),
+              "the socket's path is 108 characters long, and 107 are the most"},
+             {"net_memif0,role=client,socket-abstract=no,socket=" + place + "/s",
+              "nobody listens at `" + place + "/s`"},
+             {"net_pcap0,rx_pcap=" + place + "/missing", "`" + place + "/missing` cannot be read"},
+             {"net_pcap0,rx_pcap=" + place + "/in.pcap,tx_pcap=" + place + "/none/out.pcap",
+              "there is no directory `" + place + "/none`"},
+             {"net_pcap0,rx_pcap=" + place + "/in.pcap,tx_pcap=" + place + "/out.pcap", "nothing"},
+         }) {
+        EXPECT_EQ(what(device), wanted == "nothing" ? wanted : "port port0: " + wanted) << device;
+    }
+}
+
+TEST_F(Preflight, AddressesThatTheSystemHasToo) {
+    const auto loaded = config::load_text(R"(
+ports:
+  a0: { role: access, device: "net_af_packet0,iface=eth1", tap: pl0 }
+  c0: { role: core, device: "net_af_packet1,iface=eth2", address: 192.0.2.1/24, gateway: 192.0.2.254 }
+customers:
+  - name: contoso
+    circuits:
+      - name: sea
+        port: a0
+        service_vlan: 100
+        bandwidth: 1 Gbps
+        peerings:
+          - type: private
+            vlan: 10
+            subnet: 172.16.0.0/30
+            customer_prefixes: [10.0.0.0/16]
+            virtual_networks:
+              - { name: prod, prefixes: [10.100.0.0/16], tunnel: { local: 192.0.2.9, remote: 198.51.100.7, key: 1 } }
+)",
+                                          "f.yaml");
+    ASSERT_TRUE(loaded.ok());
+    const auto said = [&](const std::string& interface, std::uint32_t address) {
+        const auto carriers = [](const std::string& name) {
+            return name == "eth1.100" ? std::vector<std::string>{name, "eth1"}
+                   : name == "inner"  ? std::vector<std::string>{name, "outer", "pl0"}
+                                      : std::vector<std::string>{name};
+        };
+        const auto found = shared_with_system(loaded.model, {{interface, {0, 0xffff'0000'0000U | address}}}, carriers);
+        return found.empty() ? std::string() : found.front().problem;
+    };
+    constexpr std::uint32_t kPort = 0xc0000201, kTunnel = 0xc0000209, kLink = 0xac100002;
+    EXPECT_EQ(said("lo", kTunnel),
+              "interface lo: the system has the edge's own address 192.0.2.9 there, and answers for "
+              "it too");
+    EXPECT_NE(said("eth2", kPort), "");
+    EXPECT_NE(said("eth1.100", kLink), "") << "a VLAN of the port's interface";
+    EXPECT_EQ(said("eth0", kLink), "") << "another network, which may have it";
+    EXPECT_EQ(said("inner", kLink), "") << "on the port's tap it belongs to the system";
+    EXPECT_EQ(said("inner", kPort), "");
+    EXPECT_EQ(said("eth2", 0xc0000202), "");
 }
 
 }  // namespace
