@@ -70,7 +70,7 @@ void try_text(const std::string& text) {
         require(state.error().starts_with("line "), "{} names no line", state.error());
         return;
     }
-    require(to_text(state->memory, state->saved) == text, "a state has two texts");
+    require(to_text(state->memory, state->saved, state->saving) == text, "a state has two texts");
 }
 
 /// A store that saves twice, the disk failing at some step of the second; then whoever comes next.
@@ -101,12 +101,16 @@ void live(Input& input, const fs::path& directory) {
     try {
         SaStore store(directory);
         require(parse_sa_state(spoiled).has_value(), "a spoiled file was taken");
+        require(!saved || parse_sa_state(spoiled)->saving.generation >= state->saving.generation,
+                "an older file was taken");
         for (const auto& [key, record] : parse_sa_state(spoiled)->memory) {
             require(store.loaded().at(key).sequence == record.sequence, "a number was loaded as another");
         }
     } catch (const Failure& failure) {
         require(std::string(failure.what()).find("sa-state") != std::string::npos, "{} names no file", failure.what());
-        require(!parse_sa_state(spoiled).has_value(), "a good file was refused: {}", failure.what());
+        const auto good = parse_sa_state(spoiled);
+        const bool older = good && good->saving.generation < state->saving.generation;
+        require(!good || older, "a good file was refused: {}", failure.what());
     }
     require(read_file(directory / "sa-state") == spoiled, "a file that was only read was changed");
 }
@@ -129,7 +133,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         try_text({rest.begin(), rest.end()});
     } else {
         const auto memory = memory_of(input);
-        try_text(spoil(input, peerlane::dataplane::to_text(memory, input.two())));
+        try_text(
+            spoil(input, peerlane::dataplane::to_text(memory, input.two(),
+                                                      {.generation = input.below(3), .boot = {1}, .up = input.two()})));
     }
     return 0;
 }
