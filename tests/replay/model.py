@@ -143,6 +143,20 @@ class Predictor:
         if ours or link_local(packet.dst):
             raise Punt("local")
 
+    def answer_on_link(self, arrival, reply, neighbour):
+        """Back to the station that asked."""
+        counts = self.ports[arrival.port.name]
+        counts["originated"] += 1
+        try:
+            if len(reply) > arrival.port.mtu:
+                raise Drop("too_big")
+            self.charge(arrival, [(arrival.link, "to_customer")], len(reply))
+            tags = self.tags(arrival.link, arrival.pcps)
+            self.transmit(arrival, arrival.port, wire.ethernet(neighbour, arrival.port.mac, tags, wire.ETH_IPV6, reply))
+            counts["sent"] += 1
+        except Drop:
+            counts["dropped"] += 1
+
     @staticmethod
     def guard_martians(arrival):
         """What is for the edge itself is not forwarded, so that link-local addresses are in their place there."""
