@@ -36,7 +36,8 @@ struct Program {
         number = bpf_program__fd(bpf_object__find_program_by_name(object.get(), steer::kProgram));
         socket = steer::File(::socket(AF_XDP, SOCK_RAW, 0));
         put("xsks_map", __u32{0}, socket.number());
-        put("settings", __u32{0}, steer_settings{role});
+        put("settings", __u32{0},
+            steer_settings{role, STEER_TPID_8100 | STEER_TPID_88A8 | STEER_TPID_9100, STEER_TPID_8100});
         for (std::uint16_t outer = 1; outer <= kCircuits; ++outer) { put("vlans", steer_vlan{outer, 10}, __u32{1}); }
         put("addresses", steer::key_of({0, 0xffff'c000'0201}), __u32{1});
     }

@@ -159,7 +159,7 @@ TEST_F(Local, FramesOfItsOwnLeaveOnlyWithTheTagsOfTheSamePeering) {
     publish(renamed("vlan: 10\n", "vlan: 12\n"));
     poll();
     EXPECT_GT(sum(kAccess, &PortCounters::originated), originated);
-    EXPECT_EQ(drops(Fate::tags_reassigned), 5U) << "an answer and two questions whose tags are nobody's";
+    EXPECT_EQ(drops(Fate::tags_reassigned), 2U + 5U) << "an answer, two questions and two announcements for nobody";
     EXPECT_TRUE(take(kAccess).neighbours.empty());
     settle_all();
     expect_done();
