@@ -56,7 +56,7 @@ class Model(unittest.TestCase):
         protocol, body = packets.echo_request(*four, 77, b"xyz")
         theirs = IP(src="10.0.0.2", dst="10.0.0.1", id=0, flags="DF", tos=4) / ICMP(type=0, id=77, seq=7) / Raw(b"xyz")
         request = wire.parse_ipv4(wire.ipv4(*four, protocol, body, tos=4, ident=9, options=b"\x94\x04\0\0"))
-        self.assertEqual(icmp.echo_reply(request), bytes(theirs))
+        self.assertEqual(icmp.echo_reply(request, 0), bytes(theirs))
 
     def test_fragments_as_scapy_cuts_them(self):
         from scapy.layers.inet import IP, fragment as cut

@@ -83,15 +83,15 @@ class Random : public Neighbourhood {
         const Mac from = kMacs[pick(4)];
         answered = nd(tagged(i), message, from);
         if (!present[i] || message.link_address == kAccessMac) { return false; }
-        const bool told = message.link_address && usable(*message.link_address);
+        const bool said = message.link_address && usable(*message.link_address);
         if (message.kind == NdMessage::Kind::advertisement) {
             const auto& before = known[i][1];
             const bool believed = !before || *before == message.link_address || message.override_entry;
-            if (told && message.target == kCustomer6 && believed) { know(i, true, *message.link_address); }
+            if (said && message.target == kCustomer6 && believed) { know(i, true, *message.link_address); }
             return false;
         }
         const bool for_us = message.target == kEdge6 || message.target == link_local(kAccessMac);
-        if (for_us && told && message.source == kCustomer6) { know(i, true, *message.link_address); }
+        if (for_us && said && message.source == kCustomer6) { know(i, true, *message.link_address); }
         return for_us;
     }
     void check(unsigned said_at, bool expected, bool answered) {
