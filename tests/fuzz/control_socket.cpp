@@ -106,7 +106,8 @@ class Conversation {
                     client.heard.substr(0, end));
             client.heard.erase(0, end + 1);
             // One more says that there is no place, or that a line was too long.
-            require(++client.answered <= client.asked + 1, "{} lines were asked, {} answered", client.asked,
+            ++client.answered;
+            require(client.answered <= client.asked + 1, "{} lines were asked, {} answered", client.asked,
                     client.answered);
         }
     }

@@ -103,7 +103,8 @@ void live(Input& input, const fs::path& directory) {
         require(parse_sa_state(spoiled).has_value(), "a spoiled file was taken");
         require(!saved || parse_sa_state(spoiled)->saving.generation >= state->saving.generation,
                 "an older file was taken");
-        for (const auto& [key, record] : parse_sa_state(spoiled)->memory) {
+        const auto parsed = parse_sa_state(spoiled);
+        for (const auto& [key, record] : parsed->memory) {
             require(store.loaded().at(key).sequence == record.sequence, "a number was loaded as another");
         }
     } catch (const Failure& failure) {

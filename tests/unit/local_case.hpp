@@ -219,8 +219,8 @@ class Local : public testing::Test {
                 const bool nd = frame.at(at) == 0x86 && frame.at(at + 8) == 58 && frame.at(at + 42) >= 135;
                 const bool asks = (frame.at(at) == 0x08 && frame.at(at + 1) == 0x06) || nd;
                 // Unasked: ARP from an address to itself, an advertisement without the S flag.
-                const auto octets = [&](std::size_t from) {
-                    return Octets(frame.begin() + from, frame.begin() + from + 4);
+                const auto octets = [&](std::size_t first) {
+                    return Octets(frame.begin() + first, frame.begin() + first + 4);
                 };
                 const bool unasked = nd ? frame.at(at + 42) == 136 && (frame.at(at + 46) & 0x40U) == 0
                                         : asks && octets(at + 16) == octets(at + 26);

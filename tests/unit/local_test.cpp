@@ -138,10 +138,10 @@ TEST_F(Local, NobodyAnswers) {
 /// What control makes is on its way to a worker while a reload gives the tags to somebody else, or to nobody.
 TEST_F(Local, FramesOfItsOwnLeaveOnlyWithTheTagsOfTheSamePeering) {
     start();
-    const auto renamed = [](const std::string& from, const std::string& to) {
+    const auto renamed = [](const std::string& before, const std::string& to) {
         auto text = edge_text();
-        for (auto at = text.find(from); at != std::string::npos; at = text.find(from)) {
-            text.replace(at, from.size(), to);
+        for (auto at = text.find(before); at != std::string::npos; at = text.find(before)) {
+            text.replace(at, before.size(), to);
         }
         return text;
     };
