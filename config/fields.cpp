@@ -122,6 +122,16 @@ constexpr Field kEdgeFields[] = {
          "ICMP errors. Echo requests beyond it are dropped as `reply_limited`. What goes to a customer or into a "
          "tunnel also draws on the circuit's bucket; 0 answers nothing.",
      .store = store<&Edge::replies_per_second>},
+    {.name = "announcements",
+     .type = Type::integer,
+     .min = 0,
+     .max = 10,
+     .unit = "frames",
+     .preset = "2",
+     .meaning =
+         "How often each address of the edge is announced (gratuitous ARP, unsolicited neighbour advertisement), 2 "
+         "seconds apart, when the edge starts, when a link comes up, and when a reload adds the address; 0: never.",
+     .store = store<&Edge::announcements>},
     {.name = "tcp_rtt",
      .type = Type::milliseconds,
      .min = 1,

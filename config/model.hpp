@@ -41,6 +41,7 @@ struct Edge {
     std::uint32_t icmp_errors_per_second = 100;  // per peering
     std::uint32_t punts_per_second = 1000;       // per peering, and per core port
     std::uint32_t replies_per_second = 1000;     // per peering's link, and per core port
+    std::uint32_t announcements = 2;             // of each address of the edge, unasked
     std::uint32_t tcp_rtt_ms = 20;               // the round trip the burst warning assumes
 };
 

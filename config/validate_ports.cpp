@@ -14,10 +14,10 @@
 namespace peerlane::config {
 namespace {
 
-bool is_link_local(Ip4) {
+bool is_of_the_link(Ip4) {
     return false;
 }
-bool is_link_local(Ip6 address) {
+bool is_of_the_link(Ip6 address) {
     return address.high >> 54U == 0xfe80U >> 6U;
 }
 
@@ -36,7 +36,7 @@ void check_gateway(const Check& check, const Port& port, const std::optional<Pre
     if (*gateway == own->address) {
         check.report.error(place, fmt::format("{}: {} is the edge's own address", gateway_key, to_string(*gateway)),
                            "write the address of the next hop");
-    } else if (!contains(*own, *gateway) && !is_link_local(*gateway)) {
+    } else if (!contains(*own, *gateway) && !is_of_the_link(*gateway)) {
         const Prefix_ network{first_address(*own), own->length};
         check.report.error(place,
                            fmt::format("{}: {} is not in {}, the subnet of port {}", gateway_key, to_string(*gateway),

@@ -101,13 +101,13 @@ Parsed parse_ip_value(const Field& field, std::string_view text) {
 
 template <class Prefix_>
 Parsed parse_interface(const Field& field, std::string_view text, Prefix_ prefix) {
-    constexpr unsigned kBits = std::is_same_v<Prefix_, Prefix4> ? 32 : 128;
+    constexpr unsigned kWidth = std::is_same_v<Prefix_, Prefix4> ? 32 : 128;
     if (prefix.length == 0) return no_address(field, text, "cannot be an interface's address");
     if (const auto why = why_not_unicast(prefix.address); !why.empty()) return no_address(field, text, why);
     // RFC 3021: both addresses of a /31 are hosts. IPv6 has no broadcast address, and ::0 is the subnet's routers.
-    if (prefix.length + 1U < kBits) {
+    if (prefix.length + 1U < kWidth) {
         if (prefix.address == first_address(prefix)) return no_address(field, text, "is the subnet's own address");
-        if (kBits == 32 && prefix.address == last_address(prefix))
+        if (kWidth == 32 && prefix.address == last_address(prefix))
             return no_address(field, text, "is the subnet's broadcast address");
     }
     return {Value{Prefix{prefix}}, std::nullopt};

@@ -9,8 +9,8 @@
 namespace peerlane::dataplane {
 namespace {
 
-constexpr Mac kEverybody{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
-constexpr Ip6 kAllNodes{0xff02'0000'0000'0000, 1};
+constexpr Mac kAllStations{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+constexpr Ip6 kEveryNode{0xff02'0000'0000'0000, 1};
 
 }  // namespace
 
@@ -42,9 +42,9 @@ void Announcer::adopt(const Snapshot& snapshot, Nanoseconds now) {
         // Those of a port that is down wait until it comes up.
         const auto port = std::get<0>(place);
         const bool up = port < up_.size() && up_[port];
-        if (up && !places_.contains(place)) { fresh.push_back({place, now}); }
+        if (up && !places_.contains(place)) { fresh.push_back({place, now, snapshot.announcements}); }
     }
-    queue_.insert(queue_.begin(), fresh.begin(), fresh.end());
+    if (snapshot.announcements != 0) { queue_.insert(queue_.begin(), fresh.begin(), fresh.end()); }
     places_ = std::move(places);
 }
 
@@ -60,9 +60,9 @@ void Announcer::tick(const Snapshot& snapshot, const std::vector<bool>& up, Nano
         std::erase_if(queue_, [&](const Due& due) { return came_up[std::get<0>(due.place)]; });
         std::vector<Due> fresh;
         for (const auto& place : places_) {
-            if (came_up[std::get<0>(place)]) { fresh.push_back({place, now}); }
+            if (came_up[std::get<0>(place)]) { fresh.push_back({place, now, snapshot.announcements}); }
         }
-        queue_.insert(queue_.begin(), fresh.begin(), fresh.end());
+        if (snapshot.announcements != 0) { queue_.insert(queue_.begin(), fresh.begin(), fresh.end()); }
     }
     for (unsigned sent = 0; sent < kAnnouncementsAtOnce && !queue_.empty() && queue_.front().at <= now;) {
         Due due = queue_.front();
@@ -79,7 +79,7 @@ void Announcer::announce(const Snapshot& snapshot, const Place& place) {
     const auto& [port, attachment, mark, address] = place;
     const Mac& own = snapshot.ports[port].mac_address;
     const bool four = address.high == 0 && address.low >> 32U == 0xffff;
-    Towards where{port, attachment, four ? kEverybody : multicast_mac(kAllNodes)};
+    Towards where{port, attachment, four ? kAllStations : multicast_mac(kEveryNode)};
     if (attachment != kNowhere && snapshot.exits[attachment].hears_tpid) {
         where.tpid = heard::outer(heard::load(state_, attachment));
     }
@@ -91,7 +91,7 @@ void Announcer::announce(const Snapshot& snapshot, const Place& place) {
     NdMessage message;
     message.kind = NdMessage::Kind::advertisement;
     message.source = message.target = address;
-    message.destination = kAllNodes;
+    message.destination = kEveryNode;
     message.link_address = own;
     message.router = true;
     message.override_entry = true;

@@ -15,7 +15,6 @@
 
 namespace peerlane::dataplane {
 
-inline constexpr unsigned kAnnouncements = 2;                        // of one address (RFC 5227 §1.1)
 inline constexpr Nanoseconds kAnnouncementInterval = 2'000'000'000;  // between them
 inline constexpr unsigned kAnnouncementsAtOnce = 64;                 // frames of one tick
 
@@ -42,7 +41,7 @@ class Announcer {
     struct Due {
         Place place;
         Nanoseconds at = 0;
-        unsigned left = kAnnouncements;
+        unsigned left = 0;
     };
 
     static std::set<Place> places_of(const Snapshot& snapshot);

@@ -50,13 +50,13 @@ std::string_view cut(std::string_view& text, char mark) {
 
 /// A number as to_chars writes it: no sign, no leading zero.
 template <class Number>
-bool read(std::string_view digits, Number& number) {
+bool read_into(std::string_view digits, Number& number) {
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
     const bool plain = digits.size() == 1 || !digits.starts_with('0');
     return error == std::errc{} && end == digits.data() + digits.size() && plain;
 }
 
-bool read(std::string_view hex, ipsec::Fingerprint& fingerprint) {
+bool read_into(std::string_view hex, ipsec::Fingerprint& fingerprint) {
     if (hex.size() != 2 * fingerprint.size()) { return false; }
     for (std::size_t i = 0; i < fingerprint.size(); ++i) {
         const auto high = kHex.find(hex[2 * i]);
@@ -75,10 +75,10 @@ bool read_way(std::string_view way, bool& outbound) {
 std::optional<SaMemory::value_type> read_record(std::string_view line) {
     SaKey key;
     SaRecord record;
-    const bool good = read(cut(line, ' '), key.fingerprint) && read_way(cut(line, ' '), key.outbound) &&
-                      read(cut(line, ' '), key.number) && read(cut(line, ' '), record.sequence) &&
-                      read(cut(line, ' '), record.packets) && read(cut(line, ' '), record.bytes) &&
-                      read(line, record.age);
+    const bool good = read_into(cut(line, ' '), key.fingerprint) && read_way(cut(line, ' '), key.outbound) &&
+                      read_into(cut(line, ' '), key.number) && read_into(cut(line, ' '), record.sequence) &&
+                      read_into(cut(line, ' '), record.packets) && read_into(cut(line, ' '), record.bytes) &&
+                      read_into(line, record.age);
     if (!good) { return std::nullopt; }
     return SaMemory::value_type{key, record};
 }
@@ -95,7 +95,7 @@ class Parser {
             return wrong(fmt::format("version '{}' of the format, where this program knows {} and {}", version,
                                      kVersionBefore, kVersion));
         }
-        if (!next() || !line_.starts_with(kSaved) || !read(line_.substr(kSaved.size()), state_.saved)) {
+        if (!next() || !line_.starts_with(kSaved) || !read_into(line_.substr(kSaved.size()), state_.saved)) {
             return wrong("not the time of saving");
         }
         if (version == kVersion && !saving()) { return wrong("not the number and the time of the saving"); }
@@ -110,10 +110,10 @@ class Parser {
 
     bool saving() {
         auto& saving = state_.saving;
-        return next() && line_.starts_with(kGeneration) && read(line_.substr(kGeneration.size()), saving.generation) &&
-               saving.generation != 0 && next() && line_.starts_with(kBoot) &&
-               read(line_.substr(kBoot.size()), saving.boot) && next() && line_.starts_with(kUp) &&
-               read(line_.substr(kUp.size()), saving.up);
+        return next() && line_.starts_with(kGeneration) &&
+               read_into(line_.substr(kGeneration.size()), saving.generation) && saving.generation != 0 && next() &&
+               line_.starts_with(kBoot) && read_into(line_.substr(kBoot.size()), saving.boot) && next() &&
+               line_.starts_with(kUp) && read_into(line_.substr(kUp.size()), saving.up);
     }
 
     /// Takes the next whole line.

@@ -20,7 +20,7 @@ std::string full_path(const fs::path& file) {
     return (error ? file : path).string();
 }
 
-std::uint64_t number(const Json& told, const char* key) {
+std::uint64_t number_in(const Json& told, const char* key) {
     const auto found = told.find(key);
     return found != told.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
 }
@@ -48,7 +48,7 @@ std::optional<std::string> another_file(const Json& told, const fs::path& own) {
                            std::strerror(errno));
     }
     // By identity: one file has several names, and one name means several files in different namespaces.
-    if (told.is_object() && number(told, "device") == found.st_dev && number(told, "inode") == found.st_ino) {
+    if (told.is_object() && number_in(told, "device") == found.st_dev && number_in(told, "inode") == found.st_ino) {
         return std::nullopt;
     }
     return fmt::format(

@@ -11,7 +11,7 @@ namespace peerlane::dataplane {
 namespace {
 
 constexpr std::size_t kRoom = 256UL << 10U;  // bytes that may wait
-constexpr std::chrono::milliseconds kPatience{1000};
+constexpr std::chrono::milliseconds kDrainTime{1000};
 
 /// Never destroyed: libraries log until the process has ended.
 std::atomic<OutputThread*> writer{nullptr};
@@ -45,7 +45,7 @@ void log_lost() noexcept {
 }
 
 void drain_log() noexcept {
-    if (const auto* thread = writer.load()) { thread->drain(kPatience); }
+    if (const auto* thread = writer.load()) { thread->drain(kDrainTime); }
 }
 
 std::FILE* log_stream() noexcept {

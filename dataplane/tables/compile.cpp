@@ -51,6 +51,7 @@ class Compilation {
         }
         snapshot_->workers = static_cast<unsigned>(state_.workers.size());
         snapshot_->icmp_rate = packet_rate(model_.edge.icmp_errors_per_second);
+        snapshot_->announcements = model_.edge.announcements;
         snapshot_->reply_rate = packet_rate(model_.edge.replies_per_second);
         neighbours_.begin();
         for (std::size_t i = 0; i < model_.ports.size(); ++i) { add_port(i); }

@@ -285,6 +285,7 @@ struct Snapshot {
     std::vector<SaPlan> sas;           // in configuration order
     std::vector<Ip6> local_addresses;  // the edge's own on the core side, IPv4 mapped (RFC 4291 §2.5.5.2); sorted
     meter::BucketRate icmp_rate{};     // one "octet" is one error
+    unsigned announcements = 2;        // of each address of the edge, unasked
     meter::BucketRate reply_rate{};    // one "byte" is one packet that the edge originates
     meter::BucketRate punt_rate{};     // one "octet" is one packet for the edge itself
     meter::BucketRate ask_rate{};      // … one ARP or neighbour discovery message of anybody

@@ -45,7 +45,8 @@ def customer(name, service_vlan, key, bandwidth="100 Gbps", prefixes=("10.100.0.
 def configuration(directory, access, core, workers=2, idle="sleep", customers=None):
     """As the YAML file will say it; MACs are set so that frames do not depend on the device."""
     return {
-        "edge": {"name": "live", "workers": workers, "idle": idle, "socket": str(Path(directory) / "edge.sock")},
+        "edge": {"name": "live", "workers": workers, "idle": idle, "socket": str(Path(directory) / "edge.sock"),
+                 "announcements": 0},
         "ports": {
             "access0": {"role": "access", "device": access, "mac": "02:00:00:00:00:a0"},
             "core0": {"role": "core", "device": core, "mtu": 1600, "mac": "02:00:00:00:00:c0",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edge import CUSTOMERS, Edge, check_conservation, configuration, main, wait_until
 from taps import IFF_NO_PI, IFF_TAP, Tap, own_network
-from traffic import GRE, IP, UDP, Dot1AD, Dot1Q, Ether
+from traffic import GRE, IP, UDP, Dot1Q, Ether
 from scapy.layers.inet import TCP
 from scapy.layers.inet6 import IPv6
 
@@ -97,7 +97,7 @@ def checksums(program, directory):
             links_are_up(edge)
             for packet in packets("10.0.0.5", "10.100.0.9", "2001:db8:a::5", "2001:db8:b::9"):
                 raw, start, place = unfinished(packet)
-                link = bytes(Ether(dst="02:00:00:00:00:a0", src="02:00:00:00:01:01") / Dot1AD(vlan=VLAN) /
+                link = bytes(Ether(dst="02:00:00:00:00:a0", src="02:00:00:00:01:01") / Dot1Q(vlan=VLAN) /
                              Dot1Q(vlan=10, type=type_of(packet)))
                 access.send_unfinished(link + raw, len(link) + start, place)
                 got = Ether(core.next(DATA))[GRE].payload
@@ -119,7 +119,7 @@ def super_frames(program, directory):
     access, core = ends()
     more = ",framesz=4096,blocksz=16384"
     model = configuration(directory, f"net_af_packet0,iface=a0{more}", f"net_af_packet1,iface=c0{more}")
-    tags = Dot1AD(vlan=VLAN) / Dot1Q(vlan=10, type=0x0800)
+    tags = Dot1Q(vlan=VLAN) / Dot1Q(vlan=10, type=0x0800)
     ways = ((access, Ether(dst="02:00:00:00:00:a0", src="02:00:00:00:01:01") / tags, "10.0.0.5", "10.100.0.9"),
             (core, Ether(dst="02:00:00:00:00:c0", src="02:00:00:00:00:fe", type=0x0800), "198.51.100.7", "192.0.2.1"))
     with access, core, Edge(program, directory, model) as edge:

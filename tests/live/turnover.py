@@ -13,7 +13,7 @@ from links import ETH_P_ALL
 from memif_case import memif
 from memif_peer import MemifPeer
 from taps import Tap
-from traffic import Dot1AD, Dot1Q, Ether, from_cloud, from_customer
+from traffic import Dot1Q, Ether, from_cloud, from_customer
 from scapy.layers.l2 import ARP
 
 FRAMES = 24_000  # each way: 80 a second for five minutes, and more than twice the buffers of any port
@@ -131,7 +131,7 @@ def turn_over(edge, access, core):
     vlan, key = CUSTOMERS[0][1:]
     up = [from_customer(vlan, number, SIZE) for number in range(WINDOW)]
     down = [from_cloud(key, number, SIZE) for number in range(WINDOW)]
-    up += [ask("172.16.0.1", "172.16.0.2", Dot1AD(vlan=vlan) / Dot1Q(vlan=10))] * PUNTS
+    up += [ask("172.16.0.1", "172.16.0.2", Dot1Q(vlan=vlan) / Dot1Q(vlan=10))] * PUNTS
     down += [ask("192.0.2.254", "192.0.2.1")] * PUNTS
     wait_until("the links are up", lambda: all(port["link"] == "up" for port in edge.show("ports").values()))
     for _ in range(0, FRAMES, WINDOW):
