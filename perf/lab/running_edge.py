@@ -9,7 +9,8 @@ from testpmd import PATIENCE, wait_until
 
 def configuration(directory, devices, customers, mtu, workers, cores, idle):
     """JSON, which is YAML too. `devices` are those of the access port and of the core port."""
-    edge = {"name": "lab", "workers": workers, "idle": idle, "socket": str(directory / "edge.sock")}
+    edge = {"name": "lab", "workers": workers, "idle": idle, "socket": str(directory / "edge.sock"),
+            "announcements": 0}  # every frame is accounted for
     if cores:
         edge["cores"] = cores
     return json.dumps({

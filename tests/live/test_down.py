@@ -68,8 +68,9 @@ def a_lower_mtu(program, directory):
             assert reason in edge.log() and f"ip link set {interface} mtu {needed}" in edge.log(), edge.log()
             assert edge.show("ports")[port]["link"] == "up"
             before = edge.show("drops").get("tx_failed", 0)
-            # IPv4 and GRE with a key to the core; two tags to the customer, of which the outer one is 0x88a8.
-            fits = 1000 - 28 if port == "core0" else 1000 - 8
+            # IPv4 and GRE with a key to the core; two tags to the customer, of which the system
+            # allows for the outer one, which is 0x8100.
+            fits = 1000 - 28 if port == "core0" else 1000 - 4
             for size in (fits, fits + 1):
                 if port == "core0":
                     customer_side.send(from_customer(VLAN, size, size))

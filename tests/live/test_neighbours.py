@@ -62,6 +62,14 @@ def claim(source, tags, address):
     return question(source, tags, address, address)
 
 
+def data(station):
+    """The next packet that is not an ICMP error: who does not answer is unreachable, and the sender is told."""
+    while True:
+        packet = Ether(station.next())
+        if UDP in packet:
+            return packet
+
+
 def exchange(customers, cloud, names, first):
     """A window each way for each name; every frame comes out once, with the MAC of whom it is for."""
     numbers = range(first, first + WINDOW)
@@ -72,10 +80,10 @@ def exchange(customers, cloud, names, first):
     expected = sorted((name, number) for name in names for number in numbers)
     up, down = [], []
     for _ in expected:
-        packet = Ether(cloud.next())
+        packet = data(cloud)
         assert (packet.src, packet.dst) == (EDGE["core0"], GATEWAY), packet.summary()
         up.append((next(name for name in KEY if KEY[name] == packet[GRE].key), number_of(packet[GRE].payload)))
-        packet = Ether(customers.next())
+        packet = data(customers)
         name = next(name for name in TAGS if TAGS[name] == tags_of(packet))
         assert (packet.src, packet.dst) == (EDGE["access0"], ROUTER[name]), packet.summary()
         down.append((name, number_of(packet)))
