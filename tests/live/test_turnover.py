@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Every port type, in ordinary memory and in hugepages: all buffers are used many times over both ways, and none is lost
+"""Every port type whose buffers the kernel meets, in ordinary memory and in hugepages: all buffers are used many times over both ways, and none is lost
 for good. Runs alone, since others would take its hugepages."""
 
 import contextlib
@@ -27,7 +27,7 @@ def run(program, directory, kind):
 
 
 def all_types(program, directory):
-    for kind in port_types(directory):
+    for kind in port_types():
         memory = run(program, directory, kind)
         assert "ordinary memory" in memory, memory
         print(f"    {kind.name}: ordinary memory", flush=True)

@@ -10,8 +10,6 @@ from pathlib import Path
 
 from edge import CUSTOMERS, PATIENCE, check_conservation, wait_until
 from links import ETH_P_ALL
-from memif_case import memif
-from memif_peer import MemifPeer
 from taps import Tap
 from traffic import Dot1Q, Ether, from_cloud, from_customer
 from scapy.layers.l2 import ARP
@@ -74,27 +72,6 @@ class SystemEnd:
         self.socket.close()
 
 
-class MemifEnd:
-    def __init__(self, path):
-        self.peer = MemifPeer(path)
-
-    def send(self, frames):
-        self.peer.send(*frames)
-
-    def count(self, size):
-        end = time.monotonic() + PATIENCE
-        while not self.peer.has_frame():
-            assert time.monotonic() < end, "no frame leaves by memif any more"
-            time.sleep(0.0002)
-        found = 0
-        while self.peer.has_frame():
-            found += len(self.peer.receive()) == size
-        return found
-
-    def close(self):
-        self.peer.die()
-
-
 class PortType:
     """How a port of this type is configured, and what is at its other end."""
 
@@ -107,15 +84,12 @@ def taps():
     return (lambda: TapEnd("a0", "02:00:00:00:00:a0")), (lambda: TapEnd("c0", "02:00:00:00:00:c1"))
 
 
-def port_types(directory):
-    access, core = memif(directory, "server")
+def port_types():
     return (
         PortType("af_xdp", "net_af_xdp0,iface=a0", "net_af_xdp1,iface=c0", before=taps()),
         PortType("af_packet", "net_af_packet0,iface=a0", "net_af_packet1,iface=c0", before=taps()),
         PortType("tap", "net_tap0,iface=a0", "net_tap1,iface=c0",
                  after=((lambda: SystemEnd("a0")), (lambda: SystemEnd("c0")))),
-        PortType("memif", access, core, after=((lambda: MemifEnd(f"{directory}/access.memif")),
-                                               (lambda: MemifEnd(f"{directory}/core.memif")))),
     )
 
 
