@@ -38,10 +38,9 @@ std::vector<std::string> private_memory(unsigned megabytes) {
 void keep_out_of_dumps(rte_mempool& pool) {
     const auto hide = [](rte_mempool* /*pool*/, void* /*unused*/, rte_mempool_memhdr* memory, unsigned /*index*/) {
         constexpr std::uintptr_t kPage = 4096;
-        const auto start = reinterpret_cast<std::uintptr_t>(memory->addr);
-        const auto first = (start + kPage - 1) & ~(kPage - 1);
-        const auto end = (start + memory->len) & ~(kPage - 1);
-        if (first < end) { madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTDUMP); }
+        auto* start = static_cast<std::uint8_t*>(memory->addr);
+        const auto before = -reinterpret_cast<std::uintptr_t>(start) & (kPage - 1);
+        if (memory->len > before) { madvise(start + before, (memory->len - before) & ~(kPage - 1), MADV_DONTDUMP); }
     };
     rte_mempool_mem_iter(&pool, hide, nullptr);
 }

@@ -159,7 +159,8 @@ bool OutputThread::put(std::string_view lines) noexcept {
             core_->wake.notify_one();
             return true;
         }
-    } catch (const std::bad_alloc&) {}  // it is lost, as if there was no room
+    } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): it is lost, as if there was no room
+    }
     core_->dropped += std::max<std::uint64_t>(lines_in(lines), 1);
     core_->wake.notify_one();
     return false;

@@ -243,8 +243,8 @@ void answer_core(Worker& worker, Burst& cause, std::uint32_t slot) noexcept {
     const auto& packet6 = *reinterpret_cast<const Ipv6*>(l3);
     const unsigned length =
         four ? packet4.total_length.get() : static_cast<unsigned>(sizeof(Ipv6)) + packet6.payload_length.get();
-    const Ip6 destination6{packet6.destination_high.get(), packet6.destination_low.get()};
-    const bool to_link = !four && is_link_local(destination6);
+    const Ip6 destination6 = four ? Ip6{} : Ip6{packet6.destination_high.get(), packet6.destination_low.get()};
+    const bool to_link = is_link_local(destination6);
     const bool system = port.tap || to_link;
     const Answer answer = four ? local_answer(packet4, length, system) : local_answer(packet6, length, system);
     if (answer.none()) { return; }

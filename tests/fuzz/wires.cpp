@@ -4,6 +4,7 @@
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <sys/prctl.h>
+#include <algorithm>
 
 #include <cstring>
 #include <string>
@@ -67,7 +68,7 @@ bool Wires::feed(unsigned port, unsigned worker, std::span<const std::uint8_t> f
     if (packet == nullptr) { return false; }
     auto* at = rte_pktmbuf_append(packet, static_cast<std::uint16_t>(frame.size()));
     if (at != nullptr) {
-        std::memcpy(at, frame.data(), frame.size());
+        std::ranges::copy(frame, at);
         if (rte_ring_enqueue(wires_[port].in[worker], packet) == 0) { return true; }
     }
     rte_pktmbuf_free(packet);

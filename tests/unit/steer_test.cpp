@@ -221,7 +221,7 @@ class Model {
                 if (++priorities == 3) { return STEER_UNKNOWN_VLAN; }
                 continue;
             }
-            if (!vids.empty() && number(at, 2) != 0x8100) { break; }
+            if (number(at, 2) != 0x8100 && (!vids.empty() || number(at, 2) > 0x9100)) { break; }
             vids.push_back(vid);
         }
         if (vids.empty()) { return STEER_UNTAGGED; }
@@ -270,7 +270,7 @@ class Model {
     }
     [[nodiscard]] bool tpid(std::size_t at) const {
         const auto type = number(at, 2);
-        return type == 0x8100 || type == 0x88a8 || type == 0x9100;
+        return type == 0x8100 || type == 0x88a8 || type == 0x9100 || type == 0x9200 || type == 0x9300;
     }
     [[nodiscard]] std::uint64_t number(std::size_t at, std::size_t octets) const {
         std::uint64_t value = 0;
