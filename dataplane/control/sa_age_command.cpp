@@ -59,6 +59,7 @@ Json set_sa_age(const Snapshot& snapshot, const State& state, SaUpkeep& upkeep, 
     if (found.empty()) { return refused(fmt::format("no SA has SPI {:#x}; `show sas` lists them", *spi)); }
     if (found.size() > 1) {
         std::vector<std::string> all;
+        all.reserve(found.size());
         for (const auto* plan : found) {
             all.push_back(fmt::format("{} {}", direction_of(*plan), tunnel_of(snapshot, *plan)));
         }
