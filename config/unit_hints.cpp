@@ -137,7 +137,7 @@ std::string meant_time(const std::string& number, std::string_view written) {
 
 std::string meant_quantity(std::string_view text, Quantity quantity) {
     const auto end = text.find_last_of("0123456789");
-    if (end == std::string_view::npos || end > 20) return {};
+    if (end > 20) return {};  // or there is none, npos
     const auto number = plain_number(text.substr(0, end + 1));
     if (!number) return {};
     std::string_view unit = text.substr(end + 1);

@@ -168,7 +168,7 @@ ALWAYS enum steer_verdict core(const __u8* frame, const __u8* end) {
         }
         return is_mine4(WORD32(frame, kArpTarget)) ? STEER_TO_ARP : STEER_OTHER_ADDRESS;
     }
-    return tpid_bit(type) & (STEER_TPID_8100 | STEER_TPID_88A8 | STEER_TPID_9100) ? STEER_TAGGED : STEER_OTHER_PROTOCOL;
+    return tpid_bit(type) ? STEER_TAGGED : STEER_OTHER_PROTOCOL;
 }
 
 SEC("xdp")

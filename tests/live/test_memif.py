@@ -86,6 +86,7 @@ def many_deaths(program, directory):
             return len(ends) == 2
 
         wait_until("the last peers are connected", connected)
+        wait_until("the links are up", lambda: all(port["link"] == "up" for port in edge.show("ports").values()))
         customer_side, cloud_side = ends
         # More than there are buffers: had deaths cost any, they would be missed now.
         for first in range(0, 160 * WINDOW, WINDOW):
